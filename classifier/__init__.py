@@ -1,0 +1,1 @@
+"""How a model is made; the only room that knows torch and transformers."""

@@ -1,0 +1,1 @@
+"""The door: `from prefilter import Scorer`, and the command `prefilter`."""
