@@ -1,0 +1,314 @@
+"""Policies: versioned, immutable data that turns scores into an outcome, and the one pure function that does it.
+
+`decide` takes no clock, no database and no model, so a decision can be repeated on stored scores at any time. It compares
+in float32, the precision scores are made and stored in: 0.3 as a score meets 0.3 as an edge, whichever file either came
+from. Bands are half-open, [low, high), and the last one includes 1.0. Whatever cannot be judged becomes REVIEW.
+
+This file imports no sibling.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from prefilter.models.labels import ANY, HEADS
+
+PRESETS: tuple[str, ...] = ("model-output", "pretraining-corpus", "monitor-only")
+UNREADABLE: frozenset[str] = frozenset({"unreadable_language", "unreadable_script", "unknown_word_pieces"})
+_PRESET_DIR = Path(__file__).parent / "presets"
+_BODY_KEYS = frozenset({"categories", "unreadable", "enforced", "sources", "reason"})
+_BAND_KEYS = frozenset({"review", "block", "reason"})
+_MAX_REASON_CHARS = 2_000
+_MAX_SOURCES = 100
+
+
+class PolicyError(ValueError):
+    """A policy body says something that cannot be a policy; `field` is the dotted path to it."""
+
+    def __init__(self, message: str, *, field: str) -> None:
+        """Keep the path of the field apart from the message."""
+        super().__init__(f"{field}: {message}")
+        self.message = message
+        self.field = field
+
+
+class Outcome(StrEnum):
+    """What a policy says about an item, mildest first."""
+
+    ALLOW = "allow"
+    REVIEW = "review"  # abstain and defer to a person
+    BLOCK = "block"
+
+
+_SEVERITY = {Outcome.ALLOW: 0, Outcome.REVIEW: 1, Outcome.BLOCK: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """The edges of one category: [0, review) allow, [review, block) review, [block, 1] block; None = no such band."""
+
+    review: float | None
+    block: float | None
+    reason: str = field(default="", compare=False)
+
+    def place(self, score: float) -> tuple[Outcome, tuple[float, float]]:
+        """Return the outcome and the band [low, high] that the float32 `score` falls into."""
+        if self.block is not None and score >= _float32(self.block):
+            return Outcome.BLOCK, (self.block, 1.0)
+        if self.review is not None and score >= _float32(self.review):
+            return Outcome.REVIEW, (self.review, 1.0 if self.block is None else self.block)
+        return Outcome.ALLOW, (0.0, self.first_edge)
+
+    @property
+    def first_edge(self) -> float:
+        """The score from which this category no longer allows; 1.0 where it always does."""
+        edges = [edge for edge in (self.review, self.block) if edge is not None]
+        return min(edges, default=1.0)
+
+    def to_body(self) -> dict[str, Any]:
+        """Return the JSON shape of these edges."""
+        body: dict[str, Any] = {"review": self.review, "block": self.block}
+        if self.reason:
+            body["reason"] = self.reason
+        return body
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One immutable version of a policy: category → bands, with overrides per source (stream)."""
+
+    name: str
+    version: int
+    categories: Mapping[str, Bands]
+    unreadable: Outcome = Outcome.REVIEW
+    enforced: bool = True
+    sources: Mapping[str, Mapping[str, Bands]] = field(default_factory=lambda: MappingProxyType({}))
+    reason: str = ""
+
+    def bands_for(self, source: str | None) -> Mapping[str, Bands]:
+        """Return the bands that hold for a source: the policy's own, overridden by the source's."""
+        override = self.sources.get(source) if source is not None else None
+        return self.categories if not override else {**self.categories, **override}
+
+    def to_body(self) -> dict[str, Any]:
+        """Return the JSON body that `from_body` reads back: everything but name and version."""
+        body: dict[str, Any] = {
+            "categories": {name: bands.to_body() for name, bands in self.categories.items()},
+            "unreadable": self.unreadable.value,
+            "enforced": self.enforced,
+            "reason": self.reason,
+        }
+        if self.sources:
+            body["sources"] = {
+                source: {name: bands.to_body() for name, bands in overrides.items()}
+                for source, overrides in self.sources.items()
+            }
+        return body
+
+    @classmethod
+    def from_body(cls, name: str, version: int, body: object) -> Policy:
+        """Build a policy from its JSON body; raises PolicyError (a ValueError) with the field that is wrong."""
+        if not isinstance(body, Mapping):
+            raise PolicyError("must be an object", field="body")
+        _refuse_unknown(body, _BODY_KEYS, at="")
+        categories = _read_categories(body.get("categories"), at="categories")
+        if not categories:
+            raise PolicyError("needs at least one category", field="categories")
+        enforced = body.get("enforced", True)
+        if not isinstance(enforced, bool):
+            raise PolicyError("must be true or false", field="enforced")
+        return cls(
+            name=name,
+            version=version,
+            categories=categories,
+            unreadable=_read_unreadable(body.get("unreadable", Outcome.REVIEW.value)),
+            enforced=enforced,
+            sources=_read_sources(body.get("sources", {})),
+            reason=_read_reason(body.get("reason", ""), at="reason"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Because:
+    """One ground of a decision: a category's score in its band, or the reason nothing could be scored."""
+
+    category: str | None = None
+    score: float | None = None
+    band: tuple[float, float] | None = None
+    reason: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return `{"category", "score", "band"}`, `{"reason"}` or both, without empty keys."""
+        parts: dict[str, Any] = {
+            "category": self.category,
+            "score": self.score,
+            "band": None if self.band is None else list(self.band),
+            "reason": self.reason,
+        }
+        return {key: value for key, value in parts.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The machine's answer for one item: the outcome, why, and under which version of which policy."""
+
+    outcome: Outcome
+    because: tuple[Because, ...]
+    policy_name: str
+    policy_version: int
+    enforced: bool
+
+
+def decide(
+    scores: Mapping[str, np.float32],
+    policy: Policy,
+    *,
+    source: str | None = None,
+    unscored: str | None = None,
+    uncalibrated: Collection[str] = (),
+) -> Decision:
+    """Apply `policy` to the scores of one item and say why.
+
+    `unscored` is the reason a valid text has no scores: REVIEW, or the policy's `unreadable` outcome where the model
+    cannot read the language. A category in `uncalibrated` never blocks alone: it defers to a person instead. A category
+    of the policy without a finite score defers as well. `because` lists the grounds of the outcome, most harmful first
+    and `any` last; an allowed item names the category that came closest to not being allowed.
+    """
+    if unscored is not None:
+        outcome = policy.unreadable if unscored in UNREADABLE else Outcome.REVIEW
+        return _decision(outcome, (Because(reason=unscored),), policy)
+    placed: list[tuple[Outcome, Because]] = []
+    for category, bands in policy.bands_for(source).items():
+        raw = scores.get(category)
+        score = math.nan if raw is None else float(np.float32(raw))
+        if not math.isfinite(score):
+            placed.append((Outcome.REVIEW, Because(category=category, reason="no_score")))
+            continue
+        outcome, band = bands.place(score)
+        reason = None
+        if outcome is Outcome.BLOCK and category in uncalibrated:
+            outcome, reason = Outcome.REVIEW, "uncalibrated"
+        placed.append((outcome, Because(category=category, score=score, band=band, reason=reason)))
+    outcome = max((own for own, _ in placed), key=_SEVERITY.__getitem__, default=Outcome.REVIEW)
+    grounds = [because for own, because in placed if own is outcome]
+    if not grounds:
+        grounds = [Because(reason="no_scores")]
+    elif outcome is Outcome.ALLOW:
+        grounds = [min(grounds, key=_margin)]
+    else:
+        grounds.sort(key=_harm_order)
+    return _decision(outcome, tuple(grounds), policy)
+
+
+def load_preset(name: str) -> Policy:
+    """Load one of PRESETS; raises KeyError for another name."""
+    if name not in PRESETS:
+        raise KeyError(name)
+    return load_toml(_PRESET_DIR / f"{name}.toml")
+
+
+def load_toml(path: str | Path) -> Policy:
+    """Load a policy from a TOML file: `name`, `version` (1 where absent) and the body's keys.
+
+    Raises PolicyError naming the field, OSError where the file cannot be read.
+    """
+    path = Path(path)
+    try:
+        body = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        raise PolicyError("is not TOML", field=path.name) from None
+    name, version = body.pop("name", path.stem), body.pop("version", 1)
+    if not isinstance(name, str) or not name:
+        raise PolicyError("must be a string", field="name")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise PolicyError("must be a whole number from 1", field="version")
+    return Policy.from_body(name, version, body)
+
+
+@lru_cache(maxsize=4_096)
+def _float32(edge: float) -> float:
+    return float(np.float32(edge))
+
+
+def _decision(outcome: Outcome, because: tuple[Because, ...], policy: Policy) -> Decision:
+    return Decision(outcome, because, policy.name, policy.version, policy.enforced)
+
+
+def _margin(because: Because) -> float:
+    high = because.band[1] if because.band else 1.0
+    return high - (because.score or 0.0)
+
+
+def _harm_order(because: Because) -> tuple[bool, float, int]:
+    position = HEADS.index(because.category) if because.category in HEADS else len(HEADS)
+    return because.category == ANY, -(because.score if because.score is not None else 0.0), position
+
+
+def _refuse_unknown(body: Mapping[Any, Any], known: Collection[str], *, at: str) -> None:
+    for key in body:
+        if key not in known:
+            name = key if isinstance(key, str) and key.isidentifier() and len(key) <= 64 else "?"
+            raise PolicyError("unknown field", field=f"{at}{name}")
+
+
+def _read_categories(value: object, *, at: str) -> Mapping[str, Bands]:
+    if not isinstance(value, Mapping):
+        raise PolicyError("must be an object of category to bands", field=at)
+    _refuse_unknown(value, HEADS, at=f"{at}.")
+    return MappingProxyType({name: _read_bands(bands, at=f"{at}.{name}") for name, bands in value.items()})
+
+
+def _read_bands(value: object, *, at: str) -> Bands:
+    if not isinstance(value, Mapping):
+        raise PolicyError('must be {"review": low, "block": high or null}', field=at)
+    _refuse_unknown(value, _BAND_KEYS, at=f"{at}.")
+    if "review" not in value and "block" not in value:
+        raise PolicyError("needs review or block", field=at)
+    review = _read_edge(value.get("review"), at=f"{at}.review")
+    block = _read_edge(value.get("block"), at=f"{at}.block")
+    if review is not None and block is not None and review > block:
+        raise PolicyError("must not lie above block", field=f"{at}.review")
+    return Bands(review, block, _read_reason(value.get("reason", ""), at=f"{at}.reason"))
+
+
+def _read_edge(value: object, *, at: str) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise PolicyError("must be a number from 0 to 1, or null", field=at)
+    return float(value)
+
+
+def _read_unreadable(value: object) -> Outcome:
+    if value not in (Outcome.REVIEW.value, Outcome.BLOCK.value):
+        raise PolicyError("must be review or block: what cannot be read is never allowed", field="unreadable")
+    return Outcome(str(value))
+
+
+def _read_sources(value: object) -> Mapping[str, Mapping[str, Bands]]:
+    if not isinstance(value, Mapping):
+        raise PolicyError("must be an object of source to categories", field="sources")
+    if len(value) > _MAX_SOURCES:
+        raise PolicyError(f"holds at most {_MAX_SOURCES} sources", field="sources")
+    sources: dict[str, Mapping[str, Bands]] = {}
+    for position, (source, overrides) in enumerate(value.items()):
+        if not isinstance(source, str) or not 0 < len(source) <= 256:
+            raise PolicyError("a source is a string of 1 to 256 characters", field=f"sources[{position}]")
+        sources[source] = _read_categories(overrides, at=f"sources[{position}]")
+    return MappingProxyType(sources)
+
+
+def _read_reason(value: object, *, at: str) -> str:
+    if not isinstance(value, str) or len(value) > _MAX_REASON_CHARS:
+        raise PolicyError(f"must be a string of at most {_MAX_REASON_CHARS} characters", field=at)
+    return value

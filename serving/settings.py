@@ -1,0 +1,129 @@
+"""Everything an operator may set, as one frozen object read once from `PREFILTER_*`.
+
+It knows no other room. A value that cannot be read stops the start with the name of the variable: a safety gate that
+silently runs on a default is worse than one that does not start.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prefilter.serving.errors import PrefilterError
+
+MEBIBYTE = 1024 * 1024
+ENVIRONMENTS = ("development", "production")
+
+
+class SettingsError(PrefilterError):
+    """A setting cannot be used."""
+
+    default_code = "bad_setting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How this server runs. Units are in the names; every field is `PREFILTER_<NAME>` in the environment."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    home: Path = field(default_factory=lambda: Path("var"))
+    database_url: str = ""
+    model: str | None = None
+    policy: str = "model-output"
+    max_body_bytes: int = 32 * MEBIBYTE
+    max_items: int = 1_000
+    max_text_chars: int = 1_000_000
+    max_id_chars: int = 256
+    deadline_ms: int = 30_000
+    engine_threads: int = field(default_factory=lambda: max(1, len(os.sched_getaffinity(0))))
+    max_queued_chars: int = 64_000_000
+    lease_seconds: int = 600
+    retention_days: int = 30
+    session_hours: int = 8
+    environment: str = "development"
+    cookie_secure: bool = False
+
+    def __post_init__(self) -> None:
+        """Fill in what depends on other fields, and refuse what cannot work."""
+        if not self.database_url:
+            object.__setattr__(self, "database_url", f"sqlite:///{(self.home / 'prefilter.db').absolute()}")
+        for name in _AT_LEAST_ONE:
+            if getattr(self, name) < 1:
+                raise SettingsError(f"{_variable(name)} must be at least 1", field=_variable(name))
+        if not 0 <= self.port <= 65_535:
+            raise SettingsError("PREFILTER_PORT must lie in 0–65535", field="PREFILTER_PORT")
+        if self.environment not in ENVIRONMENTS:
+            raise SettingsError(
+                "PREFILTER_ENVIRONMENT must be development or production", field="PREFILTER_ENVIRONMENT"
+            )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read `PREFILTER_*` from `environ` (default: the process environment); empty values count as absent.
+
+        Raises SettingsError naming the variable that cannot be read.
+        """
+        source = os.environ if environ is None else environ
+        values: dict[str, object] = {}
+        for name, read in _READERS.items():
+            raw = source.get(_variable(name), "").strip()
+            if not raw:
+                continue
+            try:
+                values[name] = read(raw)
+            except ValueError:
+                raise SettingsError(f"{_variable(name)} cannot be read", field=_variable(name)) from None
+        if "cookie_secure" not in values and values.get("environment") == "production":
+            values["cookie_secure"] = True
+        return cls(**values)  # type: ignore[arg-type]
+
+
+_AT_LEAST_ONE = (
+    "max_body_bytes",
+    "max_items",
+    "max_text_chars",
+    "max_id_chars",
+    "deadline_ms",
+    "engine_threads",
+    "max_queued_chars",
+    "lease_seconds",
+    "retention_days",
+    "session_hours",
+)
+
+
+def _variable(name: str) -> str:
+    return f"PREFILTER_{name.upper()}"
+
+
+def _truth(raw: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    try:
+        return words[raw.lower()]
+    except KeyError:
+        raise ValueError(raw) from None
+
+
+_READERS: dict[str, Callable[[str], object]] = {
+    "host": str,
+    "port": int,
+    "home": Path,
+    "database_url": str,
+    "model": str,
+    "policy": str,
+    "max_body_bytes": int,
+    "max_items": int,
+    "max_text_chars": int,
+    "max_id_chars": int,
+    "deadline_ms": int,
+    "engine_threads": int,
+    "max_queued_chars": int,
+    "lease_seconds": int,
+    "retention_days": int,
+    "session_hours": int,
+    "environment": str,
+    "cookie_secure": _truth,
+}
