@@ -1,7 +1,7 @@
 """Everything an operator may set, as one frozen object read once from `PREFILTER_*`.
 
-It knows no other room. A value that cannot be read stops the start with the name of the variable: a safety gate that
-silently runs on a default is worse than one that does not start.
+It knows no other room. A value that cannot be read stops the start with the name of the variable: a safety gate
+that silently runs on a default is worse than one that does not start.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Settings:
             if getattr(self, name) < 1:
                 raise SettingsError(f"{_variable(name)} must be at least 1", field=_variable(name))
         if not 0 <= self.port <= 65_535:
-            raise SettingsError("PREFILTER_PORT must lie in 0–65535", field="PREFILTER_PORT")
+            raise SettingsError("PREFILTER_PORT must lie in 0-65535", field="PREFILTER_PORT")
         if self.environment not in ENVIRONMENTS:
             raise SettingsError(
                 "PREFILTER_ENVIRONMENT must be development or production", field="PREFILTER_ENVIRONMENT"
@@ -100,11 +100,10 @@ def _variable(name: str) -> str:
 
 
 def _truth(raw: str) -> bool:
-    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-    try:
-        return words[raw.lower()]
-    except KeyError:
-        raise ValueError(raw) from None
+    word = raw.lower()
+    if word not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
+        raise ValueError
+    return word in ("1", "true", "yes", "on")
 
 
 _READERS: dict[str, Callable[[str], object]] = {
