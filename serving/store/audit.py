@@ -1,0 +1,68 @@
+"""The audit chain's rows and its head. Appending takes the head row, so entries are made one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from prefilter.serving.store.tables import audit, audit_head
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One event, in the past tense, tied to the one before it by its hash."""
+
+    seq: int  # from 1, without gaps
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    body: Mapping[str, Any]
+    prev_hash: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditHead:
+    """The newest entry's number and hash; (0, "000…") before the first."""
+
+    seq: int
+    hash: str
+
+
+def head(conn: Connection, *, lock: bool = False) -> AuditHead:
+    """Return the head; `lock` keeps other appenders waiting until this transaction ends."""
+    statement = select(audit_head.c.seq, audit_head.c.hash).where(audit_head.c.id == 1)
+    seq, digest = conn.execute(statement.with_for_update() if lock else statement).one()
+    return AuditHead(seq, digest)
+
+
+def add(conn: Connection, entry: AuditEntry) -> None:
+    """Store an entry and move the head to it."""
+    values: dict[str, Any] = {name: getattr(entry, name) for name in AuditEntry.__slots__}
+    values["body"] = dict(entry.body)
+    conn.execute(insert(audit).values(values))
+    conn.execute(update(audit_head).where(audit_head.c.id == 1).values(seq=entry.seq, hash=entry.hash))
+
+
+def stream(conn: Connection) -> Iterator[AuditEntry]:
+    """Yield every entry, oldest first."""
+    statement = select(audit).order_by(audit.c.seq)
+    for row in conn.execution_options(yield_per=1_000).execute(statement):
+        yield AuditEntry(**row._mapping)
+
+
+def newest(
+    conn: Connection, *, before: int | None = None, action: str | None = None, limit: int = 100
+) -> list[AuditEntry]:
+    """Return entries, newest first, optionally below a number or of one action."""
+    statement = select(audit).order_by(audit.c.seq.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(audit.c.seq < before)
+    if action is not None:
+        statement = statement.where(audit.c.action == action)
+    return [AuditEntry(**row._mapping) for row in conn.execute(statement)]

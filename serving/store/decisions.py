@@ -1,0 +1,94 @@
+"""Decisions as rows: inserted in bulk, a column per score, read back for what-ifs. Knows no item text, only digests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Row, insert, select
+
+from prefilter.models.labels import HEADS
+from prefilter.serving.store.tables import decisions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRow:
+    """One decision as it is stored. `item_id` is None when the caller sent none; `scores` is {} when unscored."""
+
+    id: str  # dec_…
+    item_id: str | None
+    text_digest: str  # Store.digest(text)
+    outcome: str  # allow | review | block
+    because: Sequence[Mapping[str, Any]]  # Because.to_json() of each
+    scores: Mapping[str, float]  # category or "any" -> float32 value
+    enforced: bool
+    policy_name: str
+    policy_version: int
+    model_version: str
+    key_name: str  # the Principal's name
+    created_at: datetime
+    source: str | None = None
+    language: str | None = None
+    unscored: str | None = None  # the reason code of a valid text that could not be scored
+    stage: str = "full"
+    tokens_seen: int = 0
+    tokens_total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredScores:
+    """What a policy needs to decide one stored decision again, and what was decided."""
+
+    outcome: str
+    source: str | None
+    unscored: str | None
+    scores: Mapping[str, np.float32] = field(default_factory=dict)
+
+
+_SCORES = [decisions.c[f"score_{head}"] for head in HEADS]
+
+
+def insert_many(conn: Connection, rows: Sequence[DecisionRow]) -> None:
+    """Store decisions: one statement for all of them."""
+    if rows:
+        conn.execute(insert(decisions), [_values(row) for row in rows])
+
+
+def find(conn: Connection, decision_id: str, *, key_name: str | None = None) -> DecisionRow | None:
+    """Return one decision, only if `key_name` (when given) asked for it."""
+    statement = select(decisions).where(decisions.c.id == decision_id)
+    if key_name is not None:
+        statement = statement.where(decisions.c.key_name == key_name)
+    row = conn.execute(statement).one_or_none()
+    return None if row is None else _row(row)
+
+
+def recent_scores(conn: Connection, policy_name: str, *, limit: int = 50_000) -> Iterator[StoredScores]:
+    """Stream the newest decisions made under any version of a policy, newest first."""
+    statement = (
+        select(decisions.c.outcome, decisions.c.source, decisions.c.unscored, *_SCORES)
+        .where(decisions.c.policy_name == policy_name)
+        .order_by(decisions.c.created_at.desc())
+        .limit(limit)
+    )
+    for outcome, source, unscored, *values in conn.execution_options(yield_per=2_000).execute(statement):
+        scores = {head: np.float32(value) for head, value in zip(HEADS, values, strict=True) if value is not None}
+        yield StoredScores(outcome, source, unscored, scores)
+
+
+def _values(row: DecisionRow) -> dict[str, Any]:
+    values: dict[str, Any] = {name: getattr(row, name) for name in DecisionRow.__slots__ if name != "scores"}
+    values["because"] = [dict(because) for because in row.because]
+    for head in HEADS:
+        score = row.scores.get(head)
+        values[f"score_{head}"] = None if score is None else float(np.float32(score))
+    return values
+
+
+def _row(row: Row[Any]) -> DecisionRow:
+    values = dict(row._mapping)
+    scores = {head: value for head in HEADS if (value := values.pop(f"score_{head}")) is not None}
+    return DecisionRow(scores=scores, **values)
