@@ -1,0 +1,180 @@
+"""Windows: a normalised text cut into pieces the model can read whole, nothing truncated, nothing hidden.
+
+A window ends where a sentence ends if one does in its second half, else between words; neighbours overlap, so that a
+thought cut in two is read whole once. WordPiece turns a word it cannot spell (too long, or one odd character in it)
+into a single unknown piece and so hides it: such words are cut before they are read.
+Knows tokenizers, not models or scores. Linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from prefilter.models.text import Normalised
+
+LENGTH = 128
+OVERLAP = 32
+CHUNK_CHARS = 8_192
+"""Texts are tokenized in chunks of about this size, cut at blanks: one huge call costs memory, not time saved."""
+LONG_WORD = re.compile(r"[^\s!-/:-@\[-`{-~]{33,}")
+"""What the tokenizer may take for one word. It gives up on words above 100 characters after splitting accents off,
+which makes at most three of one: 96 ASCII or 32 other characters are safe."""
+PLAIN_WORD_CHARS, WORD_CHARS = 96, 32
+SCRIPT_RUN = re.compile(r"[\x00-\x7f]+|[^\x00-\x7f]+")
+SENTENCE_ENDS = (".", "!", "?", "\u2026", "\u3002")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """`ids`: int64 [n], the first and last are the tokenizer's own marks. `start`, `end`: span in the original text."""
+
+    ids: NDArray[np.int64]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """A text's word pieces: ids, spans in the normalised text, and whether a piece begins a word."""
+
+    ids: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    begins: NDArray[np.bool_]
+
+
+def load_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer in `path` (tokenizer.json), set to cut nothing, pad nothing and read `[SEP]` in a text as text."""
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.encode_special_tokens = True
+    return tokenizer
+
+
+def windows(
+    normalised: Normalised, tokenizer: Tokenizer, *, length: int = LENGTH, overlap: int = OVERLAP
+) -> tuple[list[Window], int]:
+    """The windows of a text, at most `length` ids each, and its number of word pieces (overlap counted once).
+
+    Always at least one window; a text without a word piece has one of the two marks alone. `tokenizer` comes from
+    `load_tokenizer`.
+    """
+    if tokenizer.truncation is not None or tokenizer.padding is not None or not tokenizer.encode_special_tokens:
+        raise ValueError("the tokenizer truncates, pads or reads marks in text: use load_tokenizer")
+    first, last = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    pieces = _pieces(normalised.text, tokenizer)
+    total = len(pieces.ids)
+    if total == 0:
+        return [Window(np.array([first, last], dtype=np.int64), 0, int(normalised.offsets[-1]))], 0
+    found = []
+    for start, end in _cuts(pieces, normalised.text, length - 2, overlap):
+        ids = np.empty(end - start + 2, dtype=np.int64)
+        ids[0], ids[-1] = first, last
+        ids[1:-1] = pieces.ids[start:end]
+        span = normalised.original_span(int(pieces.starts[start]), int(pieces.ends[start:end].max()))
+        found.append(Window(ids, *span))
+    return found, total
+
+
+def _cuts(pieces: _Pieces, text: str, room: int, overlap: int) -> Iterator[tuple[int, int]]:
+    """Half-open ranges of pieces, each at most `room` long, that cover all of them."""
+    total = len(pieces.ids)
+    if total <= room:
+        yield 0, total
+        return
+    after_sentence = np.zeros(total, dtype=bool)
+    ends_sentence = np.array([text[end - 1] in SENTENCE_ENDS if end else False for end in pieces.ends.tolist()])
+    after_sentence[1:] = ends_sentence[:-1] & (pieces.starts[1:] > pieces.ends[:-1])
+    start = 0
+    while total - start > room:
+        end = _last(after_sentence, start + room // 2 + 1, start + room) or _last(
+            pieces.begins, start + room // 2 + 1, start + room
+        )
+        end = end or start + room
+        yield start, end
+        back = np.flatnonzero(pieces.begins[end - overlap : end])
+        start = max(start + 1, end - overlap + int(back[0]) if len(back) else end - overlap)
+    yield start, total
+
+
+def _last(flags: NDArray[np.bool_], low: int, high: int) -> int:
+    """The last index in [low, high] whose flag is set, or 0."""
+    hits = np.flatnonzero(flags[low : high + 1])
+    return low + int(hits[-1]) if len(hits) else 0
+
+
+def _pieces(text: str, tokenizer: Tokenizer) -> _Pieces:
+    ids: list[int] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    begins: list[bool] = []
+    unknown = tokenizer.token_to_id("[UNK]")
+    for low, high in _chunks(text):
+        _read(text[low:high], low, tokenizer, unknown, ids, starts, ends, begins)
+    return _Pieces(
+        ids=np.array(ids, dtype=np.int64),
+        starts=np.array(starts, dtype=np.int64),
+        ends=np.array(ends, dtype=np.int64),
+        begins=np.array(begins, dtype=bool),
+    )
+
+
+def _read(
+    part: str,
+    offset: int,
+    tokenizer: Tokenizer,
+    unknown: int,
+    ids: list[int],
+    starts: list[int],
+    ends: list[int],
+    begins: list[bool],
+) -> None:
+    """Append the pieces of `part`. An unknown word that holds ASCII and other characters is read in two goes."""
+    encoding = tokenizer.encode(part, add_special_tokens=False)
+    word_before: int | None = None
+    for piece, (start, end), word in zip(encoding.ids, encoding.offsets, encoding.word_ids, strict=True):
+        if piece == unknown and end - start > 1:
+            runs = [run for run in SCRIPT_RUN.finditer(part[start:end])]
+            if len(runs) > 1:
+                for run in runs:
+                    _read(run[0], offset + start + run.start(), tokenizer, unknown, ids, starts, ends, begins)
+                word_before = word
+                continue
+        ids.append(piece)
+        starts.append(offset + start)
+        ends.append(offset + end)
+        begins.append(word != word_before)
+        word_before = word
+
+
+def _chunks(text: str) -> Iterator[tuple[int, int]]:
+    """Ranges of the text that cover it, cut inside words that are too long and at blanks."""
+    start = 0
+    for cut in _word_cuts(text):
+        yield from _blank_cuts(text, start, cut)
+        start = cut
+    yield from _blank_cuts(text, start, len(text))
+
+
+def _word_cuts(text: str) -> Iterator[int]:
+    for match in LONG_WORD.finditer(text):
+        step = PLAIN_WORD_CHARS if match[0].isascii() else WORD_CHARS
+        yield from range(match.start() + step, match.end(), step)
+
+
+def _blank_cuts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    while end - start > CHUNK_CHARS:
+        cut = text.rfind(" ", start + 1, start + CHUNK_CHARS)
+        cut = cut if cut > 0 else start + CHUNK_CHARS
+        yield start, cut
+        start = cut
+    if start < end:
+        yield start, end
