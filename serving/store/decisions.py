@@ -71,7 +71,7 @@ def recent_scores(conn: Connection, policy_name: str, *, limit: int = 50_000) ->
     statement = (
         select(decisions.c.outcome, decisions.c.source, decisions.c.unscored, *_SCORES)
         .where(decisions.c.policy_name == policy_name)
-        .order_by(decisions.c.created_at.desc())
+        .order_by(decisions.c.created_at.desc(), decisions.c.id.desc())
         .limit(limit)
     )
     for outcome, source, unscored, *values in conn.execution_options(yield_per=2_000).execute(statement):

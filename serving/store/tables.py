@@ -139,7 +139,7 @@ decisions = Table(
     Column("model_version", AnyText, nullable=False),
     Column("key_name", AnyText, nullable=False),
     Column("created_at", Instant, nullable=False),
-    Index("ix_decisions_policy", "policy_name", "created_at"),
+    Index("ix_decisions_policy", "policy_name", "created_at", "id"),
     Index("ix_decisions_item", "item_id"),
 )
 

@@ -1,0 +1,335 @@
+"""Cases, their leases and their texts. A claim is one statement, so that two reviewers never hold one case.
+
+A lease that has expired counts as none, by the clock the caller passes in; nothing has to sweep. Every statement that
+acts under a lease repeats the lease in its WHERE and says by its row count whether it still held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, update
+
+from prefilter.serving.store.database import insert_new
+from prefilter.serving.store.tables import CaseStatus, case_texts, cases, exposures, reviews, skips
+
+ESCALATED_QUEUE = "escalated"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a case's text, in code points, end exclusive, and the category it speaks for."""
+
+    start: int
+    end: int
+    category: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRow:
+    """One case, with its text where it still has one."""
+
+    id: str
+    decision_id: str
+    item_id: str | None
+    key_name: str
+    source: str | None
+    language: str | None
+    category: str | None
+    severity_band: str
+    queue: str
+    priority: float
+    status: str
+    created_at: datetime
+    due_at: datetime
+    lease_token: str | None
+    lease_owner: str | None
+    lease_expires_at: datetime | None
+    escalated_by: str | None
+    resolution: str | None
+    resolution_reason: str | None
+    resolved_by: str | None
+    resolved_at: datetime | None
+    text: str | None
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCaseRow:
+    """A case to be opened."""
+
+    id: str
+    decision_id: str
+    dedupe_key: str
+    item_id: str | None
+    key_name: str
+    source: str | None
+    language: str | None
+    category: str | None
+    severity_band: str
+    queue: str
+    priority: float
+    created_at: datetime
+    due_at: datetime
+    text: str
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCount:
+    """How many cases of a queue wait for one reviewer, and how many are being read."""
+
+    queue: str
+    open: int
+    leased: int
+    oldest_at: datetime | None
+
+
+_TEXT_COLUMNS = ("text", "spans")
+_ROW = [cases.c[name] for name in CaseRow.__slots__ if name not in _TEXT_COLUMNS]
+
+
+def open_many(conn: Connection, new: Sequence[NewCaseRow]) -> list[str]:
+    """Open cases and return an id for each: the one opened now, or the one its dedupe key already has."""
+    wanted: dict[str, NewCaseRow] = {}
+    for row in sorted(new, key=lambda row: row.dedupe_key):  # one order everywhere, against deadlocks
+        wanted.setdefault(row.dedupe_key, row)
+    if not wanted:
+        return []
+    known = _ids(conn, wanted)
+    fresh = [row for dedupe_key, row in wanted.items() if dedupe_key not in known]
+    if fresh:
+        conn.execute(insert_new(conn, cases), [_values(row) for row in fresh])
+        known = _ids(conn, wanted)
+        texts = [
+            {
+                "case_id": row.id,
+                "text": row.text,
+                "spans": [[span.start, span.end, span.category] for span in row.spans],
+            }
+            for row in fresh
+            if known[row.dedupe_key] == row.id
+        ]
+        if texts:
+            conn.execute(case_texts.insert(), texts)
+    return [known[row.dedupe_key] for row in new]
+
+
+def find(conn: Connection, case_id: str) -> CaseRow | None:
+    """Return one case."""
+    return _one(conn, cases.c.id == case_id)
+
+
+def held_by(conn: Connection, reviewer: str, *, now: datetime) -> CaseRow | None:
+    """Return the case a reviewer holds a living lease on."""
+    return _one(
+        conn,
+        cases.c.status == CaseStatus.LEASED,
+        cases.c.lease_owner == reviewer,
+        cases.c.lease_expires_at > now,
+    )
+
+
+def claim(
+    conn: Connection, queue: str, reviewer: str, *, token: str, now: datetime, expires_at: datetime
+) -> str | None:
+    """Lease the most uncertain free case that the reviewer has not skipped; returns its id, or None."""
+    free = _free(now)
+    next_case = (
+        select(cases.c.id)
+        .where(cases.c.queue == queue, free, ~_skipped_by(reviewer))
+        .order_by(cases.c.priority.desc(), cases.c.created_at, cases.c.id)
+        .limit(1)
+    )
+    if conn.dialect.name == "postgresql":
+        next_case = next_case.with_for_update(skip_locked=True)
+    claimed = conn.execute(
+        update(cases)
+        .where(cases.c.id == next_case.scalar_subquery(), free)
+        .values(
+            status=CaseStatus.LEASED, lease_token=token, lease_owner=reviewer, lease_expires_at=expires_at
+        )
+        .returning(cases.c.id)
+    )
+    case_id: str | None = claimed.scalar_one_or_none()
+    return case_id
+
+
+def renew(conn: Connection, case_id: str, reviewer: str, *, token: str, now: datetime, expires_at: datetime) -> bool:
+    """Move the end of a living lease; returns whether it lived."""
+    return _under_lease(conn, case_id, reviewer, token, now, lease_expires_at=expires_at)
+
+
+def release(conn: Connection, case_id: str, reviewer: str, *, token: str, now: datetime) -> bool:
+    """Give a case back to its queue; returns whether the lease lived."""
+    status = case((cases.c.queue == ESCALATED_QUEUE, CaseStatus.ESCALATED.value), else_=CaseStatus.OPEN.value)
+    return _under_lease(conn, case_id, reviewer, token, now, status=status, **_NO_LEASE)
+
+
+def skip(conn: Connection, case_id: str, reviewer: str, *, token: str, now: datetime) -> bool:
+    """Give a case back and never serve it to this reviewer again; returns whether the lease lived."""
+    if not release(conn, case_id, reviewer, token=token, now=now):
+        return False
+    conn.execute(insert_new(conn, skips).values(case_id=case_id, reviewer=reviewer, at=now))
+    return True
+
+
+def escalate(conn: Connection, case_id: str, reviewer: str, *, token: str, now: datetime) -> bool:
+    """Move a case to the leads' queue; returns whether the lease lived."""
+    return _under_lease(
+        conn,
+        case_id,
+        reviewer,
+        token,
+        now,
+        status=CaseStatus.ESCALATED,
+        queue=ESCALATED_QUEUE,
+        escalated_by=reviewer,
+        **_NO_LEASE,
+    )
+
+
+def resolve(
+    conn: Connection, case_id: str, reviewer: str, *, token: str, now: datetime, resolution: str
+) -> bool:
+    """Close a case with the outcome of its review; returns whether the lease lived."""
+    return _under_lease(
+        conn,
+        case_id,
+        reviewer,
+        token,
+        now,
+        status=CaseStatus.RESOLVED,
+        resolution=resolution,
+        resolution_reason="reviewed",
+        resolved_by=reviewer,
+        resolved_at=now,
+        **_NO_LEASE,
+    )
+
+
+def expose(conn: Connection, exposure_id: str, row: CaseRow, reviewer: str, *, now: datetime) -> None:
+    """Record that a reviewer was shown the text of a case."""
+    conn.execute(
+        exposures.insert().values(
+            id=exposure_id, case_id=row.id, reviewer=reviewer, severity_band=row.severity_band, at=now
+        )
+    )
+
+
+def counts(conn: Connection, reviewer: str, *, now: datetime) -> list[QueueCount]:
+    """Count the unresolved cases of each queue; those the reviewer skipped do not wait for him."""
+    waits = and_(_free(now), ~_skipped_by(reviewer))
+    leased = and_(cases.c.status == CaseStatus.LEASED, cases.c.lease_expires_at > now)
+    statement = (
+        select(
+            cases.c.queue,
+            func.coalesce(func.sum(case((waits, 1), else_=0)), 0),
+            func.coalesce(func.sum(case((leased, 1), else_=0)), 0),
+            func.min(case((waits, cases.c.created_at))),
+        )
+        .where(cases.c.status != CaseStatus.RESOLVED)
+        .group_by(cases.c.queue)
+    )
+    return [QueueCount(queue, int(free), int(held), oldest) for queue, free, held, oldest in conn.execute(statement)]
+
+
+def erase_item(conn: Connection, item_id: str, *, key_name: str | None, actor: str, now: datetime) -> list[str]:
+    """Erase the texts and notes of all cases of an item, close the unresolved ones; returns the case ids."""
+    mine = cases.c.item_id == item_id
+    if key_name is not None:
+        mine = and_(mine, cases.c.key_name == key_name)
+    statement = select(cases.c.id).where(mine).order_by(cases.c.id)
+    ids = list(conn.execute(statement.with_for_update()).scalars())
+    for part in _chunks(ids):
+        conn.execute(
+            update(cases)
+            .where(cases.c.id.in_(part), cases.c.status != CaseStatus.RESOLVED)
+            .values(
+                status=CaseStatus.RESOLVED,
+                resolution_reason="erased",
+                resolved_by=actor,
+                resolved_at=now,
+                **_NO_LEASE,
+            )
+        )
+        _erase_texts(conn, part, now=now)
+        conn.execute(update(reviews).where(reviews.c.case_id.in_(part)).values(note=None, reason=None))
+    return ids
+
+
+def purge(conn: Connection, *, resolved_before: datetime, now: datetime, limit: int = 1_000) -> int:
+    """Erase the texts of up to `limit` cases resolved before an instant; returns how many."""
+    statement = (
+        select(cases.c.id)
+        .join(case_texts, case_texts.c.case_id == cases.c.id)
+        .where(cases.c.resolved_at <= resolved_before, case_texts.c.erased_at.is_(None))
+        .order_by(cases.c.id)
+        .limit(limit)
+    )
+    ids = list(conn.execute(statement).scalars())
+    for part in _chunks(ids):
+        _erase_texts(conn, part, now=now)
+    return len(ids)
+
+
+_NO_LEASE: dict[str, Any] = {"lease_token": None, "lease_owner": None, "lease_expires_at": None}
+
+
+def _free(now: datetime) -> ColumnElement[bool]:
+    waits = cases.c.status.in_([CaseStatus.OPEN, CaseStatus.ESCALATED])
+    return or_(waits, and_(cases.c.status == CaseStatus.LEASED, cases.c.lease_expires_at <= now))
+
+
+def _skipped_by(reviewer: str) -> ColumnElement[bool]:
+    return exists().where(skips.c.case_id == cases.c.id, skips.c.reviewer == reviewer)
+
+
+def _under_lease(
+    conn: Connection, case_id: str, reviewer: str, token: str, now: datetime, **values: Any
+) -> bool:
+    held = (
+        cases.c.id == case_id,
+        cases.c.status == CaseStatus.LEASED,
+        cases.c.lease_owner == reviewer,
+        cases.c.lease_token == token,
+        cases.c.lease_expires_at > now,
+    )
+    return conn.execute(update(cases).where(*held).values(**values)).rowcount == 1
+
+
+def _erase_texts(conn: Connection, ids: Sequence[str], *, now: datetime) -> None:
+    statement = update(case_texts).where(case_texts.c.case_id.in_(ids), case_texts.c.erased_at.is_(None))
+    conn.execute(statement.values(text=None, spans=None, erased_at=now))
+
+
+def _one(conn: Connection, *where: ColumnElement[bool]) -> CaseRow | None:
+    joined = select(*_ROW, case_texts.c.text, case_texts.c.spans).outerjoin(
+        case_texts, case_texts.c.case_id == cases.c.id
+    )
+    row = conn.execute(joined.where(*where).limit(1)).one_or_none()
+    if row is None:
+        return None
+    values = dict(row._mapping)
+    spans = tuple(Span(start, end, category) for start, end, category in values.pop("spans") or ())
+    return CaseRow(spans=spans, **values)
+
+
+def _ids(conn: Connection, dedupe_keys: dict[str, NewCaseRow]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for part in _chunks(list(dedupe_keys)):
+        statement = select(cases.c.dedupe_key, cases.c.id).where(cases.c.dedupe_key.in_(part))
+        found.update({dedupe_key: case_id for dedupe_key, case_id in conn.execute(statement)})
+    return found
+
+
+def _values(row: NewCaseRow) -> dict[str, Any]:
+    values = {name: getattr(row, name) for name in NewCaseRow.__slots__ if name not in _TEXT_COLUMNS}
+    return {**values, "status": CaseStatus.OPEN}
+
+
+def _chunks(values: Sequence[str], size: int = 500) -> list[Sequence[str]]:
+    return [values[start : start + size] for start in range(0, len(values), size)]
