@@ -1,8 +1,8 @@
 """The error tree of the service: what went wrong, with the HTTP status a caller sees.
 
 An error never carries item text. Its docstring is the message unless the raiser has a better one; `field` and
-`row` point into the request, by name and number only. This file knows no web framework and imports no sibling,
-so that every room can raise from the same tree.
+`row` point into the request, by name and number only. This file knows no web framework and imports no
+sibling, so that every room can raise from the same tree.
 
     PrefilterError
     ├── BadRequest            400  not JSON, unknown or missing field, wrong type

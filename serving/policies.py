@@ -1,9 +1,9 @@
 """Policies: versioned, immutable data that turns scores into an outcome, and the one pure function for it.
 
-`decide` takes no clock, no database and no model, so a decision can be repeated on stored scores at any time. It
-compares in float32, the precision scores are made and stored in: 0.3 as a score meets 0.3 as an edge, whichever
-file either came from. Bands are half-open, [low, high), and the last one includes 1.0. Whatever cannot be judged
-becomes REVIEW.
+`decide` takes no clock, no database and no model, so a decision can be repeated on stored scores at any time.
+It compares in float32, the precision scores are made and stored in: 0.3 as a score meets 0.3 as an edge,
+whichever file either came from. Bands are half-open, [low, high), and the last one includes 1.0. Whatever
+cannot be judged becomes REVIEW.
 
 This file imports no sibling.
 """
@@ -56,7 +56,7 @@ _SEVERITY = {Outcome.ALLOW: 0, Outcome.REVIEW: 1, Outcome.BLOCK: 2}
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """One category's edges: [0, review) allow, [review, block) review, [block, 1] block; None = no such band."""
+    """One category's edges: [0, review) allow, [review, block) review, [block, 1] block; None: no band."""
 
     review: float | None
     block: float | None
@@ -180,11 +180,11 @@ def decide(
 ) -> Decision:
     """Apply `policy` to the scores of one item and say why.
 
-    `unscored` is the reason a valid text has no scores: REVIEW, or the policy's `unreadable` outcome where the
-    model cannot read the language. A category in `uncalibrated` never blocks alone: it defers to a person
-    instead. A category of the policy without a finite score defers as well. `because` lists the grounds of the
-    outcome, most harmful first and `any` last; an allowed item names the category that came closest to not
-    being allowed.
+    `unscored` is the reason a valid text has no scores: REVIEW, or the policy's `unreadable` outcome where
+    the model cannot read the language. A category in `uncalibrated` never blocks alone: it defers to a person
+    instead. A category of the policy without a finite score defers as well. `because` lists the grounds of
+    the outcome, most harmful first and `any` last; an allowed item names the category that came closest to
+    not being allowed.
     """
     if unscored is not None:
         outcome = policy.unreadable if unscored in UNREADABLE else Outcome.REVIEW

@@ -1,7 +1,7 @@
 """Everything an operator may set, as one frozen object read once from `PREFILTER_*`.
 
-It knows no other room. A value that cannot be read stops the start with the name of the variable: a safety gate
-that silently runs on a default is worse than one that does not start.
+It knows no other room. A value that cannot be read stops the start with the name of the variable: a safety
+gate that silently runs on a default is worse than one that does not start.
 """
 
 from __future__ import annotations
