@@ -1,0 +1,89 @@
+"""Chunks: how many rows travel to a scorer at once, and the scorer that runs in this very process.
+
+A chunk is bounded in rows and in characters, so that memory stays bounded and no worker waits long for another.
+The size of a chunk changes no score: the scorer runs one row at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from prefilter.serving.bulk.rows import Row
+
+if TYPE_CHECKING:
+    from prefilter.models.scorer import Scored
+
+CHUNK_ROWS = 32
+CHUNK_CHARS = 100_000
+Text = tuple[str, str | None]  # the text and its declared language
+
+
+class ScorerLike(Protocol):
+    """What is needed of a Scorer."""
+
+    def score(self, texts: Sequence[object], *, languages: Sequence[str | None] | None = None) -> list[Scored]:
+        """Score texts in order."""
+        ...
+
+
+class Pool(Protocol):
+    """Scores chunks of texts, in order, reading only a little ahead."""
+
+    def score(self, chunks: Iterable[list[Text]]) -> Iterator[list[Scored]]:
+        """Yield one list of results per chunk."""
+        ...
+
+
+class InProcess:
+    """The pool of one: this process."""
+
+    def __init__(self, scorer: ScorerLike) -> None:
+        """Keep the scorer."""
+        self._scorer = scorer
+
+    def score(self, chunks: Iterable[list[Text]]) -> Iterator[list[Scored]]:
+        """Yield one list of results per chunk."""
+        for chunk in chunks:
+            yield score_chunk(self._scorer, chunk)
+
+
+def cut_chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Yield the rows in chunks, in order."""
+    chunk: list[Row] = []
+    chars = 0
+    for row in rows:
+        chunk.append(row)
+        chars += len(row.text)
+        if len(chunk) == CHUNK_ROWS or chars >= CHUNK_CHARS:
+            yield chunk
+            chunk, chars = [], 0
+    if chunk:
+        yield chunk
+
+
+def score_chunk(scorer: ScorerLike, chunk: list[Text]) -> list[Scored]:
+    """Score one chunk; a row whose scoring fails becomes `internal_fault` (REVIEW), the others keep their scores."""
+    try:
+        return scorer.score([text for text, _ in chunk], languages=[language for _, language in chunk])
+    except Exception:
+        if len(chunk) == 1:
+            return [faulted()]
+        return [scored for single in chunk for scored in score_chunk(scorer, [single])]
+
+
+def faulted() -> Scored:
+    """Return what stands for a valid text that could not be scored."""
+    from prefilter.models.scorer import Scored
+
+    return Scored(
+        scores={},
+        error=None,
+        unscored="internal_fault",
+        tokens_seen=0,
+        tokens_total=0,
+        windows=0,
+        stage="full",
+        evidence=(),
+        language=None,
+    )

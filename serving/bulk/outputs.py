@@ -1,0 +1,123 @@
+"""Puts the finished parts together into the output, which appears whole or not at all.
+
+The same parts give the same bytes: row groups are cut by row count, compressed files carry no date, and the
+metadata says what was made of what, not where or when.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefilter.serving.bulk.columns import arrow_schema, to_json
+from prefilter.serving.bulk.errors import InputUnreadable
+from prefilter.serving.bulk.formats import open_to_read, open_to_write, recognise
+from prefilter.serving.bulk.inputs import READ_FAULTS
+from prefilter.serving.bulk.parts import sync_folder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROW_GROUP_ROWS = 32_768
+_METADATA_KEY = "prefilter"
+
+
+def write_scores(output: Path, tables: Iterable[pa.Table], *, identity: Mapping[str, Any], partial: Path) -> None:
+    """Write `tables` (of the scores schema) to `partial`, on the same disk, and at the end rename it to `output`."""
+    form = recognise(output, for_output=True)
+    if form.kind == "parquet":
+        _write_parquet(partial, tables, identity)
+    else:
+        with open_to_write(partial, form.compression) as stream:
+            for table in tables:
+                stream.writelines(to_json(row).encode() + b"\n" for row in table.to_pylist())
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    partial.replace(output)
+    sync_folder(output.parent)
+
+
+def read_identity(output: Path) -> dict[str, Any] | None:
+    """Return what a finished Parquet output says it was made of; None where it says nothing."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if recognise(output, for_output=True).kind != "parquet" or not output.is_file():
+        return None
+    try:
+        metadata = pq.read_schema(output).metadata or {}
+        identity = json.loads(metadata.get(_METADATA_KEY.encode(), b"null"))
+    except (pa.ArrowException, OSError, ValueError):
+        return None
+    return identity if isinstance(identity, dict) else None
+
+
+def read_scores(path: Path, *, batch_rows: int = ROW_GROUP_ROWS) -> Iterator[pa.Table]:
+    """Yield the rows of a scores file (Parquet or JSONL) in tables; raises InputUnreadable naming file and column."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = arrow_schema()
+    form = recognise(path, for_output=True)
+    try:
+        if form.kind == "parquet":
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_rows):
+                    yield _fitted(pa.Table.from_batches([batch]), schema, path)
+            return
+        with open_to_read(path, form.compression) as stream:
+            rows: list[dict[str, Any]] = []
+            for line in stream:
+                if line.strip():
+                    rows.append(json.loads(line))
+                if len(rows) == batch_rows:
+                    yield _fitted(pa.Table.from_pylist(rows, schema=_known(rows, schema, path)), schema, path)
+                    rows = []
+            if rows:
+                yield _fitted(pa.Table.from_pylist(rows, schema=_known(rows, schema, path)), schema, path)
+    except (pa.ArrowException, ValueError, AttributeError, *READ_FAULTS):
+        raise InputUnreadable(f"{path}: truncated, or no scores file", field=str(path)) from None
+
+
+def _write_parquet(path: Path, tables: Iterable[pa.Table], identity: Mapping[str, Any]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = arrow_schema({_METADATA_KEY: json.dumps(identity, sort_keys=True)})
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        waiting: list[pa.Table] = []
+        rows = 0
+        for table in tables:
+            waiting.append(table)
+            rows += table.num_rows
+            while rows >= ROW_GROUP_ROWS:
+                joined = pa.concat_tables(waiting).combine_chunks()
+                writer.write_table(joined.slice(0, ROW_GROUP_ROWS).cast(schema))
+                waiting, rows = [joined.slice(ROW_GROUP_ROWS)], rows - ROW_GROUP_ROWS
+        if rows:
+            writer.write_table(pa.concat_tables(waiting).combine_chunks().cast(schema))
+
+
+def _known(rows: list[dict[str, Any]], schema: pa.Schema, path: Path) -> pa.Schema:
+    """The schema's columns that the rows of a JSONL file have."""
+    import pyarrow as pa
+
+    return pa.schema([field for field in schema if field.name in rows[0]])
+
+
+def _fitted(table: pa.Table, schema: pa.Schema, path: Path) -> pa.Table:
+    """Return `table` with exactly the columns of a scores file; only `source` and `enforced` may be absent."""
+    import pyarrow as pa
+
+    columns = []
+    for field in schema:
+        if field.name in table.schema.names:
+            columns.append(table.column(field.name).cast(field.type))
+        elif field.name in ("source", "enforced"):
+            columns.append(pa.chunked_array([pa.nulls(table.num_rows, field.type)]))
+        else:
+            raise InputUnreadable(f"{path}: no column {field.name!r}; is it a scores file?", field=field.name)
+    return pa.Table.from_arrays(columns, schema=schema)

@@ -1,0 +1,36 @@
+"""One scoring process: `python -m prefilter.serving.bulk.worker FD MODEL`.
+
+It loads the model once, says so, and answers chunks on the socket FD until its parent closes it or dies: it holds
+no other end of the socket, so it never outlives the run. Started as a program of its own and not by forking, since
+ONNX sessions do not survive a fork and the lock on the output must not be inherited.
+"""
+
+from __future__ import annotations
+
+import sys
+from multiprocessing.connection import Connection
+
+
+def main(arguments: list[str]) -> int:
+    """Serve chunks until the other side is gone; 1 where the model cannot be loaded."""
+    connection: Connection = Connection(int(arguments[0]))
+    try:
+        from prefilter.models.scorer import Scorer
+
+        scorer = Scorer.load(arguments[1], threads=1, max_chars=None)
+    except Exception as error:
+        connection.send(f"{type(error).__name__}: {error}")
+        return 1
+    connection.send(None)
+    from prefilter.serving.bulk.chunks import score_chunk
+
+    while True:
+        try:
+            chunk = connection.recv()
+            connection.send(score_chunk(scorer, chunk))
+        except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
+            return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
