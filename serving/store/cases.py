@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    and_,
+    case,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from prefilter.serving.store.database import insert_new
 from prefilter.serving.store.tables import CaseStatus, case_texts, cases, exposures, reviews, skips
@@ -137,18 +149,18 @@ def claim(
     conn: Connection, queue: str, reviewer: str, *, token: str, now: datetime, expires_at: datetime
 ) -> str | None:
     """Lease the most uncertain free case that the reviewer has not skipped; returns its id, or None."""
-    free = _free(now)
+    waiting = cases.alias("waiting")
     next_case = (
-        select(cases.c.id)
-        .where(cases.c.queue == queue, free, ~_skipped_by(reviewer))
-        .order_by(cases.c.priority.desc(), cases.c.created_at, cases.c.id)
+        select(waiting.c.id)
+        .where(waiting.c.queue == queue, _unresolved(waiting), _free(waiting, now), ~_skipped_by(waiting, reviewer))
+        .order_by(waiting.c.priority.desc(), waiting.c.created_at, waiting.c.id)
         .limit(1)
     )
     if conn.dialect.name == "postgresql":
         next_case = next_case.with_for_update(skip_locked=True)
     claimed = conn.execute(
         update(cases)
-        .where(cases.c.id == next_case.scalar_subquery(), free)
+        .where(cases.c.id == next_case.scalar_subquery(), _free(cases, now))
         .values(
             status=CaseStatus.LEASED, lease_token=token, lease_owner=reviewer, lease_expires_at=expires_at
         )
@@ -222,7 +234,7 @@ def expose(conn: Connection, exposure_id: str, row: CaseRow, reviewer: str, *, n
 
 def counts(conn: Connection, reviewer: str, *, now: datetime) -> list[QueueCount]:
     """Count the unresolved cases of each queue; those the reviewer skipped do not wait for him."""
-    waits = and_(_free(now), ~_skipped_by(reviewer))
+    waits = and_(_free(cases, now), ~_skipped_by(cases, reviewer))
     leased = and_(cases.c.status == CaseStatus.LEASED, cases.c.lease_expires_at > now)
     statement = (
         select(
@@ -231,7 +243,7 @@ def counts(conn: Connection, reviewer: str, *, now: datetime) -> list[QueueCount
             func.coalesce(func.sum(case((leased, 1), else_=0)), 0),
             func.min(case((waits, cases.c.created_at))),
         )
-        .where(cases.c.status != CaseStatus.RESOLVED)
+        .where(_unresolved(cases))
         .group_by(cases.c.queue)
     )
     return [QueueCount(queue, int(free), int(held), oldest) for queue, free, held, oldest in conn.execute(statement)]
@@ -279,13 +291,18 @@ def purge(conn: Connection, *, resolved_before: datetime, now: datetime, limit: 
 _NO_LEASE: dict[str, Any] = {"lease_token": None, "lease_owner": None, "lease_expires_at": None}
 
 
-def _free(now: datetime) -> ColumnElement[bool]:
-    waits = cases.c.status.in_([CaseStatus.OPEN, CaseStatus.ESCALATED])
-    return or_(waits, and_(cases.c.status == CaseStatus.LEASED, cases.c.lease_expires_at <= now))
+def _unresolved(table: FromClause) -> ColumnElement[bool]:
+    # Spelled as the index ix_cases_waiting spells it: SQLite uses a partial index only for its very words.
+    return table.c.status != literal_column("'resolved'")
 
 
-def _skipped_by(reviewer: str) -> ColumnElement[bool]:
-    return exists().where(skips.c.case_id == cases.c.id, skips.c.reviewer == reviewer)
+def _free(table: FromClause, now: datetime) -> ColumnElement[bool]:
+    waits = table.c.status.in_([CaseStatus.OPEN, CaseStatus.ESCALATED])
+    return or_(waits, and_(table.c.status == CaseStatus.LEASED, table.c.lease_expires_at <= now))
+
+
+def _skipped_by(table: FromClause, reviewer: str) -> ColumnElement[bool]:
+    return exists().where(skips.c.case_id == table.c.id, skips.c.reviewer == reviewer)
 
 
 def _under_lease(

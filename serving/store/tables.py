@@ -168,7 +168,15 @@ cases = Table(
     Column("resolution_reason", String(32)),  # reviewed | erased
     Column("resolved_by", AnyText),
     Column("resolved_at", Instant),
-    Index("ix_cases_queue", "queue", "status", "priority", "created_at"),
+    Index(
+        "ix_cases_waiting",
+        "queue",
+        text("priority DESC"),
+        "created_at",
+        "id",
+        sqlite_where=text("status != 'resolved'"),
+        postgresql_where=text("status != 'resolved'"),
+    ),
     Index("ix_cases_lease_owner", "lease_owner"),
     Index("ix_cases_resolved_at", "resolved_at"),
 )

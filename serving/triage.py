@@ -1,0 +1,491 @@
+"""Triage: how a deferred decision reaches a person and what the person makes of it.
+
+A case is opened with its decision, waits in the queue of the category that decided, is leased to one reviewer at a
+time, and is resolved by a review; every step and its audit entry are one transaction. Reviewers hold at most one case.
+What a reviewer sees first is masked: the deciding spans, or the whole text where none is known, until revealed, and
+revealing is recorded. Scores are not shown at all, so that they do not lead. Knows no web framework and no SQL.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from prefilter.models.labels import CATEGORIES, HEADS
+from prefilter.serving import audit
+from prefilter.serving.auth import Principal, require
+from prefilter.serving.errors import (
+    BadRequest,
+    Forbidden,
+    IdempotencyConflict,
+    LeaseLost,
+    NotFound,
+)
+from prefilter.serving.settings import Settings
+from prefilter.serving.store import Connection, Store, new_id
+from prefilter.serving.store import cases as case_rows
+from prefilter.serving.store import reviews as review_rows
+from prefilter.serving.store.cases import ESCALATED_QUEUE, CaseRow, NewCaseRow, Span
+from prefilter.serving.store.columns import canonical
+from prefilter.serving.store.database import serialise
+from prefilter.serving.store.decisions import DecisionRow
+from prefilter.serving.store.reviews import ReviewRow
+
+UNSCORED_QUEUE = "unscored"
+QUEUES: tuple[str, ...] = (*HEADS, UNSCORED_QUEUE, ESCALATED_QUEUE)
+REVIEWERS = ("reviewer", "lead", "admin")
+LEADS = ("lead", "admin")
+MASK = "█"
+DUE_HOURS = 24
+MAX_NOTE_CHARS = 4_000
+MAX_REASON_CHARS = 200
+# What a category prepares a reviewer for; the score is not part of it, so that it gives nothing away.
+SEVERITY_BANDS: Mapping[str, str] = {
+    "profanity": "low",
+    "toxicity": "low",
+    "insult": "low",
+    "harassment": "medium",
+    "sexual": "medium",
+    "illicit": "medium",
+    "hate": "high",
+    "threat": "high",
+    "violence": "high",
+    "self_harm": "high",
+}
+_LABELS = {"yes": "yes", "no": "no", "unsure": "unknown"}
+
+
+@dataclass(frozen=True, slots=True)
+class NewCase:
+    """What opens a case: a REVIEW decision, the item's text, and the spans (code points) that decided."""
+
+    decision: DecisionRow
+    text: str
+    spans: Sequence[Span] = ()
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The exclusive claim on a case."""
+
+    token: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedCase:
+    """A case as its reviewer first sees it: masked, without a score."""
+
+    case_id: str
+    category: str | None  # None: the item could not be scored
+    severity_band: str  # low | medium | high | unknown
+    text_masked: str  # as long as the text, in code points
+    spans: tuple[Span, ...]
+    language: str | None
+    source: str | None
+    queue: str
+    created_at: datetime
+    lease: Lease
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the wire shape: `{"case": {…}, "lease": {"token", "expires_at"}}`."""
+        spans = [{"start": span.start, "end": span.end, "category": span.category} for span in self.spans]
+        return {
+            "case": {
+                "id": self.case_id,
+                "category": self.category,
+                "severity_band": self.severity_band,
+                "text_masked": self.text_masked,
+                "spans": spans,
+                "language": self.language,
+                "source": self.source,
+                "queue": self.queue,
+                "created_at": self.created_at.isoformat(),
+            },
+            "lease": {"token": self.lease.token, "expires_at": self.lease.expires_at.isoformat()},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """A queue as one reviewer sees it: how many cases wait for him, how many are being read, since when."""
+
+    name: str
+    open: int
+    leased: int
+    oldest_at: datetime | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the wire shape."""
+        oldest = None if self.oldest_at is None else self.oldest_at.isoformat()
+        return {"name": self.name, "open": self.open, "leased": self.leased, "oldest_at": oldest}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewReceipt:
+    """What a review has done. `replayed`: it was stored by an earlier request with the same Idempotency-Key."""
+
+    review_id: str
+    case_id: str
+    outcome: str
+    labels: Mapping[str, str]  # as stored: yes | no | unknown
+    resolved_at: datetime
+    replayed: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the wire shape; a replay answers the same bytes, so `replayed` is left out."""
+        return {
+            "review_id": self.review_id,
+            "case_id": self.case_id,
+            "outcome": self.outcome,
+            "labels": dict(self.labels),
+            "resolved_at": self.resolved_at.isoformat(),
+        }
+
+
+class Triage:
+    """The use cases of reviewers and of the cases themselves; thread-safe, one per process."""
+
+    def __init__(
+        self, store: Store, settings: Settings, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        """`clock` returns the present instant, timezone-aware; leases and retention are measured by it."""
+        self._store = store
+        self._lease_time = timedelta(seconds=settings.lease_seconds)
+        self._retention = timedelta(days=settings.retention_days)
+        self._clock = clock
+
+    # --- opening -----------------------------------------------------------------------------------------------
+
+    def open_case(
+        self,
+        conn: Connection,
+        *,
+        decision: DecisionRow,
+        text: str,
+        spans: Sequence[Span] = (),
+        language: str | None = None,
+    ) -> str:
+        """Open one case in the open transaction and return its id; see `open_cases`."""
+        return self.open_cases(conn, [NewCase(decision, text, spans, language)])[0]
+
+    def open_cases(self, conn: Connection, new: Sequence[NewCase]) -> list[str]:
+        """Open cases in the open transaction and return an id for each, in order.
+
+        The decisions must be stored before. A case for the same key, item id and text exists already after a
+        retry, open or resolved: its id is returned and nothing is opened. An item without an id is known by its
+        text alone.
+        """
+        return case_rows.open_many(conn, [self._new_row(case) for case in new])
+
+    # --- the reviewer ------------------------------------------------------------------------------------------
+
+    def queues(self, principal: Principal) -> list[QueueView]:
+        """Return every queue this principal may claim from, empty ones too, in the order of the taxonomy."""
+        require(principal, *REVIEWERS)
+        with self._store.read() as conn:
+            counted = {count.queue: count for count in case_rows.counts(conn, principal.name, now=self._clock())}
+        views = []
+        for name in QUEUES:
+            if name == ESCALATED_QUEUE and principal.role not in LEADS:
+                continue
+            count = counted.get(name)
+            views.append(
+                QueueView(name, count.open, count.leased, count.oldest_at) if count else QueueView(name, 0, 0, None)
+            )
+        return views
+
+    def claim(self, queue: str, principal: Principal) -> ClaimedCase | None:
+        """Lease the next case of a queue, or return the one this reviewer holds already; None when none waits.
+
+        Raises NotFound for an unknown queue, Forbidden for `escalated` without the role lead.
+        """
+        require(principal, *REVIEWERS)
+        if queue not in QUEUES:
+            raise NotFound("There is no such queue.", field="queue")
+        if queue == ESCALATED_QUEUE and principal.role not in LEADS:
+            raise Forbidden("Escalated cases are for leads.")
+        now = self._clock()
+        with self._store.begin() as conn:
+            serialise(conn, f"reviewer:{principal.name}")
+            held = case_rows.held_by(conn, principal.name, now=now)
+            if held is not None:
+                return _claimed(held)
+            case_id = case_rows.claim(
+                conn,
+                queue,
+                principal.name,
+                token=f"lea_{secrets.token_urlsafe(24)}",
+                now=now,
+                expires_at=now + self._lease_time,
+            )
+            if case_id is None:
+                return None
+            row = case_rows.find(conn, case_id)
+            assert row is not None
+            self._audit(conn, principal, "case.claimed", case_id, {"queue": queue}, now)
+            return _claimed(row)
+
+    def current(self, principal: Principal) -> ClaimedCase | None:
+        """Return the case this reviewer holds, if any."""
+        require(principal, *REVIEWERS)
+        with self._store.read() as conn:
+            held = case_rows.held_by(conn, principal.name, now=self._clock())
+        return None if held is None else _claimed(held)
+
+    def renew(self, case_id: str, principal: Principal, *, lease_token: str) -> Lease:
+        """Let a living lease begin anew; raises LeaseLost where it does not live."""
+        now = self._clock()
+        lease = Lease(lease_token, now + self._lease_time)
+        with self._store.begin() as conn:
+            self._held(conn, case_id, principal)
+            lived = case_rows.renew(
+                conn, case_id, principal.name, token=lease_token, now=now, expires_at=lease.expires_at
+            )
+            self._lived(lived)
+            self._audit(conn, principal, "case.renewed", case_id, {}, now)
+        return lease
+
+    def release(self, case_id: str, principal: Principal, *, lease_token: str) -> None:
+        """Give a case back to its queue; raises LeaseLost."""
+        now = self._clock()
+        with self._store.begin() as conn:
+            self._held(conn, case_id, principal)
+            self._lived(case_rows.release(conn, case_id, principal.name, token=lease_token, now=now))
+            self._audit(conn, principal, "case.released", case_id, {}, now)
+
+    def skip(self, case_id: str, principal: Principal, *, lease_token: str) -> None:
+        """Give a case back, never to be served to this reviewer again; asks for no reason. Raises LeaseLost."""
+        now = self._clock()
+        with self._store.begin() as conn:
+            self._held(conn, case_id, principal)
+            self._lived(case_rows.skip(conn, case_id, principal.name, token=lease_token, now=now))
+            self._audit(conn, principal, "case.skipped", case_id, {}, now)
+
+    def escalate(self, case_id: str, principal: Principal, *, lease_token: str) -> None:
+        """Hand a case to the leads; raises LeaseLost."""
+        now = self._clock()
+        with self._store.begin() as conn:
+            self._held(conn, case_id, principal)
+            self._lived(case_rows.escalate(conn, case_id, principal.name, token=lease_token, now=now))
+            self._audit(conn, principal, "case.escalated", case_id, {}, now)
+
+    def reveal(self, case_id: str, principal: Principal, *, lease_token: str) -> str:
+        """Return the unmasked text to the holder of the lease and record the exposure; raises LeaseLost."""
+        now = self._clock()
+        with self._store.begin() as conn:
+            row = self._held(conn, case_id, principal)
+            living = row.lease_expires_at is not None and row.lease_expires_at > now
+            ours = row.lease_owner == principal.name and row.lease_token == lease_token
+            if not (living and ours) or row.text is None:
+                raise LeaseLost
+            case_rows.expose(conn, new_id("exp"), row, principal.name, now=now)
+            self._audit(conn, principal, "case.revealed", case_id, {"severity_band": row.severity_band}, now)
+            return row.text
+
+    def review(
+        self,
+        case_id: str,
+        principal: Principal,
+        *,
+        lease_token: str,
+        labels: Mapping[str, str],
+        outcome: str,
+        severity: int | None = None,
+        reason: str | None = None,
+        note: str | None = None,
+        idempotency_key: str,
+    ) -> ReviewReceipt:
+        """Store a review with its labels and close the case with the review's outcome.
+
+        The same key and body from the same reviewer returns the first receipt with `replayed`, whatever became
+        of the lease. Raises BadRequest naming the field, IdempotencyConflict for the same key with another body,
+        LeaseLost where the lease does not live.
+        """
+        require(principal, *REVIEWERS)
+        _check_review(labels, outcome, severity, reason, note, idempotency_key)
+        body = [case_id, lease_token, dict(labels), outcome, severity, reason, note]
+        now = self._clock()
+        row = ReviewRow(
+            id=new_id("rev"),
+            case_id=case_id,
+            reviewer=principal.name,
+            outcome=outcome,
+            severity=severity,
+            reason=reason,
+            note=note,
+            idempotency_key=idempotency_key,
+            body_digest=self._store.digest(canonical(body), kind="review"),
+            at=now,
+        )
+        stored = {category: _LABELS[label] for category, label in labels.items()}
+        with self._store.begin() as conn:
+            serialise(conn, f"review:{principal.name}:{idempotency_key}")
+            earlier = review_rows.find(conn, reviewer=principal.name, idempotency_key=idempotency_key)
+            if earlier is not None:
+                if earlier.body_digest != row.body_digest:
+                    raise IdempotencyConflict(field="Idempotency-Key")
+                return _receipt(earlier, review_rows.labels_of(conn, earlier.id), replayed=True)
+            self._held(conn, case_id, principal)
+            self._lived(
+                case_rows.resolve(conn, case_id, principal.name, token=lease_token, now=now, resolution=outcome)
+            )
+            review_rows.add(conn, row, labels=stored)
+            body_audited = {"review_id": row.id, "outcome": outcome, "severity": severity, "labels": stored}
+            self._audit(conn, principal, "review.submitted", case_id, body_audited, now)
+        return _receipt(row, stored, replayed=False)
+
+    # --- erasure and retention ---------------------------------------------------------------------------------
+
+    def erase(self, item_id: str, principal: Principal) -> int:
+        """Erase the text and notes of every case of an item and close the unresolved ones; returns how many.
+
+        A pipeline erases only what came under its own key.
+        """
+        require(principal, "pipeline", "safety", "lead", "admin")
+        now = self._clock()
+        own = principal.name if principal.role == "pipeline" else None
+        with self._store.begin() as conn:
+            ids = case_rows.erase_item(conn, item_id, key_name=own, actor=principal.name, now=now)
+            self._audit(conn, principal, "item.erased", item_id, {"cases": ids}, now)
+        self._store.forget()
+        return len(ids)
+
+    def purge(self, now: datetime | None = None) -> int:
+        """Erase the texts of cases whose retention after resolution has passed; returns how many."""
+        now = now or self._clock()
+        erased = 0
+        while True:
+            with self._store.begin() as conn:
+                count = case_rows.purge(conn, resolved_before=now - self._retention, now=now)
+            erased += count
+            if count == 0:
+                break
+        if erased:
+            self._store.forget()
+        return erased
+
+    # --- inside ------------------------------------------------------------------------------------------------
+
+    def _new_row(self, new: NewCase) -> NewCaseRow:
+        decision = new.decision
+        category, priority = _deciding(decision.because)
+        return NewCaseRow(
+            id=new_id("cas"),
+            decision_id=decision.id,
+            dedupe_key=self._store.digest(
+                canonical([decision.key_name, decision.item_id, decision.text_digest]), kind="case"
+            ),
+            item_id=decision.item_id,
+            key_name=decision.key_name,
+            source=decision.source,
+            language=new.language or decision.language,
+            category=category,
+            severity_band="unknown" if category is None else SEVERITY_BANDS.get(category, "unknown"),
+            queue=category or UNSCORED_QUEUE,
+            priority=priority,
+            created_at=decision.created_at,
+            due_at=decision.created_at + timedelta(hours=DUE_HOURS),
+            text=new.text,
+            spans=tuple(new.spans),
+        )
+
+    def _held(self, conn: Connection, case_id: str, principal: Principal) -> CaseRow:
+        require(principal, *REVIEWERS)
+        row = case_rows.find(conn, case_id)
+        if row is None:
+            raise NotFound("There is no such case.")
+        return row
+
+    @staticmethod
+    def _lived(lived: bool) -> None:
+        if not lived:
+            raise LeaseLost
+
+    @staticmethod
+    def _audit(
+        conn: Connection, principal: Principal, action: str, subject: str, body: Mapping[str, Any], now: datetime
+    ) -> None:
+        audit.append(conn, actor=principal.name, action=action, subject=subject, body=body, at=now)
+
+
+def mask(text: str, spans: Sequence[Span]) -> str:
+    """Return `text` with the characters of the spans replaced one by one; all of them where there is no span."""
+    if not spans:
+        return MASK * len(text)
+    characters = list(text)
+    for span in spans:
+        start, end = max(0, span.start), min(len(text), span.end)
+        characters[start:end] = MASK * max(0, end - start)
+    return "".join(characters)
+
+
+def _deciding(because: Sequence[Mapping[str, Any]]) -> tuple[str | None, float]:
+    """Return the category that sent an item to review, and how uncertain it is: 1 in the middle of its band."""
+    for ground in because:
+        category = ground.get("category")
+        if category in HEADS:
+            score, band = ground.get("score"), ground.get("band")
+            if score is None or not band or band[1] <= band[0]:
+                return category, 0.5
+            half = (band[1] - band[0]) / 2
+            return category, max(0.0, 1.0 - abs(score - band[0] - half) / half)
+    return None, 0.5
+
+
+def _claimed(row: CaseRow) -> ClaimedCase:
+    assert row.lease_token is not None
+    assert row.lease_expires_at is not None
+    return ClaimedCase(
+        case_id=row.id,
+        category=row.category,
+        severity_band=row.severity_band,
+        text_masked=mask(row.text or "", row.spans),
+        spans=row.spans,
+        language=row.language,
+        source=row.source,
+        queue=row.queue,
+        created_at=row.created_at,
+        lease=Lease(row.lease_token, row.lease_expires_at),
+    )
+
+
+def _receipt(row: ReviewRow, labels: Mapping[str, str], *, replayed: bool) -> ReviewReceipt:
+    return ReviewReceipt(
+        review_id=row.id,
+        case_id=row.case_id,
+        outcome=row.outcome,
+        labels=dict(sorted(labels.items())),
+        resolved_at=row.at,
+        replayed=replayed,
+    )
+
+
+def _check_review(
+    labels: Mapping[str, str],
+    outcome: str,
+    severity: int | None,
+    reason: str | None,
+    note: str | None,
+    idempotency_key: str,
+) -> None:
+    if not isinstance(idempotency_key, str) or not 0 < len(idempotency_key) <= 256:
+        raise BadRequest("An Idempotency-Key of 1 to 256 characters is required.", field="Idempotency-Key")
+    if not isinstance(labels, Mapping) or any(category not in CATEGORIES for category in labels):
+        raise BadRequest("labels maps categories to yes, no or unsure.", field="labels")
+    for category, label in labels.items():
+        if not isinstance(label, str) or label not in _LABELS:
+            raise BadRequest("A label is yes, no or unsure.", field=f"labels.{category}")
+    if outcome not in ("allow", "block"):
+        raise BadRequest("outcome is allow or block.", field="outcome")
+    if severity is not None and (type(severity) is not int or not 1 <= severity <= 7):
+        raise BadRequest("severity is a whole number from 1 to 7.", field="severity")
+    if severity is None and "yes" in labels.values():
+        raise BadRequest("severity is required when a label is yes.", field="severity")
+    for name, value, limit in (("reason", reason, MAX_REASON_CHARS), ("note", note, MAX_NOTE_CHARS)):
+        if value is not None and (not isinstance(value, str) or len(value) > limit):
+            raise BadRequest(f"{name} is a string of at most {limit} characters.", field=name)
