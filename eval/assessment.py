@@ -1,0 +1,164 @@
+"""One suite judged: its scores and its labels become the document that `prefilter evaluate` prints.
+
+It holds numbers and counts, never text. Unscored and erroneous rows are left out of every metric of
+scores and counted beside it; the policies' shares (`operating`) include them as the outcome they get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prefilter.eval.bias import identity_bias
+from prefilter.eval.hatecheck import check_both, is_hatecheck
+from prefilter.eval.metrics import REPLICATES, measure, wilson
+from prefilter.eval.operating import (
+    Outcomes,
+    causes,
+    decide_all,
+    held_by_length,
+    length_parts,
+    operating_point,
+)
+from prefilter.eval.scoring import ERROR, UNSCORED, Scoring
+from prefilter.eval.suites import Suite, verdict
+from prefilter.models.labels import ANY, CATEGORIES
+from prefilter.serving.policies import Policy
+
+SLICE_REPLICATES = 200
+LEAST_SLICE_ROWS = 20
+MOST_SLICES = 40
+FLAG = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A judged suite: the document, and what plots need (the suite, its scores, each policy's outcomes)."""
+
+    suite: Suite
+    scoring: Scoring
+    outcomes: Mapping[str, Outcomes]
+    document: dict[str, Any]
+
+
+def assess(
+    suite: Suite,
+    scoring: Scoring,
+    *,
+    categories: Collection[str],
+    uncalibrated: Collection[str] = (),
+    policies: Collection[Policy] = (),
+    bias: bool = False,
+    replicates: int = REPLICATES,
+) -> Assessment:
+    """Judge a scored suite: metrics per category and for `any`, slices, and what each policy would do."""
+    part = scoring.declared
+    known, harmful = verdict(suite)
+    document: dict[str, Any] = {
+        "n": suite.n,
+        "available": suite.available,
+        "n_scored": int(part.scored.sum()),
+        "n_unscored": int((part.status == UNSCORED).sum()),
+        "n_errors": int((part.status == ERROR).sum()),
+        "unscored_reasons": part.reasons(UNSCORED),
+        "error_codes": part.reasons(ERROR),
+        "undeclared": _undeclared(scoring),
+        "tokens": int(scoring.tokens.sum()),
+        "categories": {},
+    }
+    for category in CATEGORIES:
+        if category not in categories or category not in suite.labels or not suite.known(category).any():
+            continue
+        rows = suite.known(category)
+        document["categories"][category] = _measured(
+            part.of(category), suite.positive(category), rows, replicates=replicates
+        )
+    document[ANY] = _measured(part.of(ANY), harmful, known, replicates=replicates)
+    document["slices"] = _slices(suite, part.of(ANY), known, harmful)
+    outcomes = {p.name: decide_all(scoring.undeclared, p, uncalibrated=uncalibrated) for p in policies}
+    labelled = bool(known.any())
+    document["operating"] = {
+        name: _operating(own, suite, known if labelled else None, harmful if labelled else None)
+        for name, own in outcomes.items()
+    }
+    heads = (*categories, ANY)
+    if is_hatecheck(suite):
+        document["hatecheck"] = check_both(suite, part, heads)
+    if bias and "toxicity" in suite.labels:
+        document["bias"] = _bias(suite, scoring, heads)
+    return Assessment(suite, scoring, outcomes, document)
+
+
+def _measured(
+    scores: NDArray[np.float32], positive: NDArray[np.bool_], rows: NDArray[np.bool_], *, replicates: int
+) -> dict[str, Any]:
+    usable = rows & ~np.isnan(scores)
+    measures = measure(scores[usable], positive[usable], replicates=replicates).to_json()
+    return {**measures, "n_unscored": int((rows & ~usable).sum())}
+
+
+def _undeclared(scoring: Scoring) -> dict[str, Any]:
+    """Say what the same rows meet when nobody declares their language."""
+    part = scoring.undeclared
+    share = wilson(n_unscored := int((part.status == UNSCORED).sum()), part.status.size)
+    return {
+        "n_unscored": n_unscored,
+        "share_unscored": None if share is None else n_unscored / part.status.size,
+        "ci95": None if share is None else list(share),
+        "unscored_reasons": part.reasons(UNSCORED),
+    }
+
+
+def _operating(
+    outcomes: Outcomes, suite: Suite, known: NDArray[np.bool_] | None, harmful: NDArray[np.bool_] | None
+) -> dict[str, Any]:
+    point = operating_point(outcomes, known=known, harmful=harmful)
+    policy = {"version": outcomes.policy.version, "enforced": outcomes.policy.enforced}
+    benign = np.ones(suite.n, dtype=bool) if known is None or harmful is None else known & ~harmful
+    table = {**policy, **point, "held_first_by": causes(outcomes, benign)}
+    if known is None or not (known & (harmful if harmful is not None else known)).any():
+        # Only a suite without any known harm says how false alarms depend on length.
+        table["by_length"] = held_by_length(outcomes, suite.lengths())
+    return table
+
+
+def _slices(
+    suite: Suite, scores: NDArray[np.float32], known: NDArray[np.bool_], harmful: NDArray[np.bool_]
+) -> dict[str, dict[str, Any]]:
+    slices: dict[str, dict[str, Any]] = {"length": {}}
+    for low, high, rows in length_parts(suite.lengths()):
+        slices["length"][f"{low}-{high}"] = _slice(scores, known & rows, harmful)
+    for name in ("source", "lang"):
+        column = np.array([value or "" for value in suite.extra.get(name, [])])
+        values, counts = np.unique(column, return_counts=True)
+        large = [str(v) for v, c in zip(values, counts, strict=True) if c >= LEAST_SLICE_ROWS]
+        slices[name] = {v: _slice(scores, known & (column == v), harmful) for v in large[:MOST_SLICES]}
+    return slices
+
+
+def _slice(
+    scores: NDArray[np.float32], rows: NDArray[np.bool_], harmful: NDArray[np.bool_]
+) -> dict[str, Any]:
+    measured = _measured(scores, harmful, rows, replicates=SLICE_REPLICATES)
+    benign = rows & ~harmful & ~np.isnan(scores)
+    n, flagged = int(benign.sum()), int((scores[benign] >= np.float32(FLAG)).sum())
+    interval = wilson(flagged, n)
+    measured["fpr_at_half"] = None if n == 0 else flagged / n
+    measured["ci95"]["fpr_at_half"] = None if interval is None else list(interval)
+    return measured
+
+
+def _bias(suite: Suite, scoring: Scoring, heads: Collection[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for head in ("toxicity", ANY):
+        if head not in heads:
+            continue
+        scores = scoring.declared.of(head)
+        rows = suite.known("toxicity") & ~np.isnan(scores)
+        texts = [text for text, keep in zip(suite.texts, rows, strict=True) if keep]
+        found[head] = identity_bias(texts, scores[rows], suite.positive("toxicity")[rows])
+    return found
