@@ -1,9 +1,9 @@
 """Characters that are not what they seem: invisible ones, compatibility forms, letters that look Latin.
 
-Three steps over text that is not plain ASCII, each giving the edits it wants: `characters` (drop what cannot be
-seen, make every blank a blank), `compose` (NFKC, cluster by cluster, so that offsets survive) and `letters` (Latin
-for look-alikes, only inside words that mix scripts or words made of look-alikes alone in a text that has no other
-word of that script, so that real Cyrillic or Greek stays itself).
+Three steps over text that is not plain ASCII, each giving the edits it wants: `characters` (drop what cannot
+be seen, make every blank a blank), `compose` (NFKC, cluster by cluster, so that offsets survive) and `letters`
+(Latin for look-alikes, only inside words that mix scripts or words made of look-alikes alone in a text that has
+no other word of that script, so that real Cyrillic or Greek stays itself).
 Knows nothing of what the words mean; the table of letters lies in `confusables.json` with its origin.
 """
 
@@ -20,8 +20,13 @@ Edit = tuple[int, int, str]
 
 BLANK_CONTROLS = "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f\x85"
 INVISIBLE = frozenset(
-    [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0]
-    + [*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0x1F3FB, 0x1F400), *range(0xE0100, 0xE01F0)]
+    [
+        *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0),
+        *range(0x180B, 0x1810),
+        *range(0xFE00, 0xFE10),
+        *range(0x1F3FB, 0x1F400),
+        *range(0xE0100, 0xE01F0),
+    ]
 )
 """Drawn as nothing (fillers, variation selectors) or only a shade of the sign before (skin tones)."""
 PUNCTUATION = {
@@ -37,8 +42,9 @@ MAX_MARKS = 8
 
 @cache
 def table(kind: str) -> dict[str, str]:
-    """Look-alike → Latin letter. `alike`: by shape; `mixed`: only inside words that mix scripts; `symbol`: always."""
-    data = json.loads(resources.files("prefilter.models").joinpath("confusables.json").read_text(encoding="utf-8"))
+    """Look-alike to Latin letter. `alike`: by shape; `mixed`: only in words that mix scripts; `symbol`: always."""
+    path = resources.files("prefilter.models").joinpath("data/confusables.json")
+    data = json.loads(path.read_text(encoding="utf-8"))
     return {alike: latin for latin, row in data[kind].items() for alike in row}
 
 
@@ -76,7 +82,7 @@ def _fate(char: str) -> str | None:
 
 
 def compose(text: str) -> Iterable[Edit]:
-    """NFKC of each base character with its marks; marks left on an ASCII letter are dropped, at most 8 are read."""
+    """NFKC of each base character with at most 8 of its marks; marks left on an ASCII letter are dropped."""
     for segment in FOREIGN.finditer(text):
         if _has_marks(segment[0]) or not unicodedata.is_normalized("NFKC", segment[0]):
             yield from _clusters(segment[0], segment.start())
@@ -135,8 +141,9 @@ def letters(text: str) -> Iterable[Edit]:
     return edits
 
 
-def _replaced(word: re.Match[str], letters: dict[str, str]) -> list[Edit]:
-    return [(word.start() + i, word.start() + i + 1, letters[c]) for i, c in enumerate(word[0]) if c in letters]
+def _replaced(word: re.Match[str], latin: dict[str, str]) -> list[Edit]:
+    start = word.start()
+    return [(start + i, start + i + 1, latin[c]) for i, c in enumerate(word[0]) if c in latin]
 
 
 @lru_cache(maxsize=4096)

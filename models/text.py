@@ -1,9 +1,9 @@
 """A text as the model reads it: checked, cleaned of disguises, with a map back to the text as sent.
 
-`check_text` says whether a value is a text at all; `normalise` undoes what hides words from a tokenizer (entities,
-invisible characters, look-alike letters, spelled-out words, digits for letters) and keeps, for every character it
-leaves, the code point it came from. Case is left to the tokenizer. A step that finds nothing costs one search, and
-plain ASCII text skips the Unicode steps; both ways end in the same text (tested).
+`check_text` says whether a value is a text at all; `normalise` undoes what hides words from a tokenizer
+(entities, invisible characters, look-alike letters, spelled-out words, digits for letters) and keeps, for every
+character it leaves, the code point it came from. Case is left to the tokenizer. A step that finds nothing costs
+one search, and plain ASCII text skips the Unicode steps; both ways end in the same text (tested).
 Knows nothing of tokens, languages or harm. Every step is linear in the length of the text.
 """
 
@@ -51,8 +51,8 @@ class RowError:
 class Normalised:
     """A normalised text and where it came from.
 
-    `offsets`: int64 [len(text) + 1], the code-point offset in the original of each character, never decreasing;
-    the last one is the original's length.
+    `offsets`: int64 [len(text) + 1], the code-point offset in the original of each character, never decreasing
+    (a character that became several gives each of them its own offset); the last is the original's length.
     """
 
     text: str
@@ -68,7 +68,7 @@ class Normalised:
 
 
 def check_text(text: object, *, max_chars: int | None = MAX_CHARS) -> RowError | None:
-    """None for a text that can be scored, else what is wrong with it. `max_chars` None lifts the length limit."""
+    """None for a text that can be scored, else what is wrong with it. `max_chars` None lifts the limit."""
     if not isinstance(text, str):
         return RowError("not_a_string", f"text must be a string, not {type(text).__name__}")
     if max_chars is not None and len(text) > max_chars:

@@ -1,8 +1,8 @@
 """Windows: a normalised text cut into pieces the model can read whole, nothing truncated, nothing hidden.
 
-A window ends where a sentence ends if one does in its second half, else between words; neighbours overlap, so that a
-thought cut in two is read whole once. WordPiece turns a word it cannot spell (too long, or one odd character in it)
-into a single unknown piece and so hides it: such words are cut before they are read.
+A window ends where a sentence ends if one does in its second half, else between words; neighbours overlap, so
+that a thought cut in two is read whole once. WordPiece turns a word it cannot spell (too long, or one odd
+character in it) into a single unknown piece and so hides it: such words are cut before they are read.
 Knows tokenizers, not models or scores. Linear in the length of the text.
 """
 
@@ -22,10 +22,10 @@ from prefilter.models.text import Normalised
 LENGTH = 128
 OVERLAP = 32
 CHUNK_CHARS = 8_192
-"""Texts are tokenized in chunks of about this size, cut at blanks: one huge call costs memory, not time saved."""
+"""Texts are tokenized in chunks of about this size, cut at blanks: one huge call costs memory and saves no time."""
 LONG_WORD = re.compile(r"[^\s!-/:-@\[-`{-~]{33,}")
-"""What the tokenizer may take for one word. It gives up on words above 100 characters after splitting accents off,
-which makes at most three of one: 96 ASCII or 32 other characters are safe."""
+"""What the tokenizer may take for one word. It gives up on words above 100 characters, counted after splitting
+accents off, which makes at most three of one: 96 ASCII or 32 other characters are safe."""
 PLAIN_WORD_CHARS, WORD_CHARS = 96, 32
 SCRIPT_RUN = re.compile(r"[\x00-\x7f]+|[^\x00-\x7f]+")
 SENTENCE_ENDS = (".", "!", "?", "\u2026", "\u3002")
@@ -33,7 +33,7 @@ SENTENCE_ENDS = (".", "!", "?", "\u2026", "\u3002")
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """`ids`: int64 [n], the first and last are the tokenizer's own marks. `start`, `end`: span in the original text."""
+    """`ids`: int64 [n], first and last the tokenizer's own marks. `start`, `end`: span in the original text."""
 
     ids: NDArray[np.int64]
     start: int
@@ -50,9 +50,10 @@ class _Pieces:
     begins: NDArray[np.bool_]
 
 
-def load_tokenizer(path: Path) -> Tokenizer:
-    """The tokenizer in `path` (tokenizer.json), set to cut nothing, pad nothing and read `[SEP]` in a text as text."""
-    tokenizer = Tokenizer.from_file(str(path))
+def load_tokenizer(source: Path | bytes) -> Tokenizer:
+    """A `tokenizer.json`, by path or content, set to cut nothing, pad nothing and read `[SEP]` in text as text."""
+    data = source if isinstance(source, bytes) else source.read_bytes()
+    tokenizer = Tokenizer.from_str(data.decode("utf-8"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
     tokenizer.encode_special_tokens = True
@@ -64,10 +65,11 @@ def windows(
 ) -> tuple[list[Window], int]:
     """The windows of a text, at most `length` ids each, and its number of word pieces (overlap counted once).
 
-    Always at least one window; a text without a word piece has one of the two marks alone. `tokenizer` comes from
-    `load_tokenizer`.
+    Always at least one window; a text without a word piece has one of the two marks alone. `tokenizer` comes
+    from `load_tokenizer`; another that would cut, pad or read marks in the text is a `ValueError`.
     """
-    if tokenizer.truncation is not None or tokenizer.padding is not None or not tokenizer.encode_special_tokens:
+    whole = tokenizer.truncation is None and tokenizer.padding is None
+    if not (whole and tokenizer.encode_special_tokens):
         raise ValueError("the tokenizer truncates, pads or reads marks in text: use load_tokenizer")
     first, last = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
     pieces = _pieces(normalised.text, tokenizer)
@@ -91,7 +93,7 @@ def _cuts(pieces: _Pieces, text: str, room: int, overlap: int) -> Iterator[tuple
         yield 0, total
         return
     after_sentence = np.zeros(total, dtype=bool)
-    ends_sentence = np.array([text[end - 1] in SENTENCE_ENDS if end else False for end in pieces.ends.tolist()])
+    ends_sentence = np.array([text[max(end - 1, 0)] in SENTENCE_ENDS for end in pieces.ends.tolist()])
     after_sentence[1:] = ends_sentence[:-1] & (pieces.starts[1:] > pieces.ends[:-1])
     start = 0
     while total - start > room:
@@ -137,12 +139,12 @@ def _read(
     ends: list[int],
     begins: list[bool],
 ) -> None:
-    """Append the pieces of `part`. An unknown word that holds ASCII and other characters is read in two goes."""
+    """Append the pieces of `part`. An unknown word of ASCII and other characters is read run by run."""
     encoding = tokenizer.encode(part, add_special_tokens=False)
     word_before: int | None = None
     for piece, (start, end), word in zip(encoding.ids, encoding.offsets, encoding.word_ids, strict=True):
         if piece == unknown and end - start > 1:
-            runs = [run for run in SCRIPT_RUN.finditer(part[start:end])]
+            runs = list(SCRIPT_RUN.finditer(part[start:end]))
             if len(runs) > 1:
                 for run in runs:
                     _read(run[0], offset + start + run.start(), tokenizer, unknown, ids, starts, ends, begins)

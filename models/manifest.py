@@ -1,0 +1,138 @@
+"""The manifest: what a model version is, and the sha256 of every file it consists of.
+
+Nothing of an artefact is used before its bytes match: `read` hands out a file's bytes only after hashing those same
+bytes, so that a file swapped between check and use is never loaded. Plain JSON, no pickle.
+Knows the files' names and digests, not what is in them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+MODEL, TOKENIZER, CALIBRATION, CARD = "model.onnx", "tokenizer.json", "calibration.json", "README.md"
+REQUIRED = (MODEL, TOKENIZER, CALIBRATION)
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class ManifestError(ValueError):
+    """An artefact is not what its manifest says; the message names the file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """One model version.
+
+    `files` maps each file's name to its sha256; `calibration_mix` is the prevalence per category that the scores are
+    calibrated to; `uncalibrated` lists the heads whose scores are no probabilities; `window` holds `length` and
+    `overlap` in word pieces.
+    """
+
+    name: str
+    version: str
+    created_at: str
+    categories: tuple[str, ...]
+    heads: tuple[str, ...]
+    uncalibrated: tuple[str, ...]
+    encoder: str
+    languages: tuple[str, ...]
+    window: dict[str, int]
+    files: dict[str, str] = field(default_factory=dict)
+    training_sources: tuple[dict[str, Any], ...] = ()
+    metrics: dict[str, Any] = field(default_factory=dict)
+    parents: tuple[str, ...] = ()
+    calibration_mix: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, folder: Path) -> Manifest:
+        """The manifest of the artefact in `folder`; raises `ManifestError`. Checks no other file."""
+        path = folder / MANIFEST
+        try:
+            document = json.loads(path.read_bytes())
+        except OSError as error:
+            raise ManifestError(f"{path}: cannot be read") from error
+        except ValueError as error:
+            raise ManifestError(f"{path}: not JSON") from error
+        if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
+            raise ManifestError(f"{path}: not a manifest of format {FORMAT}")
+        known = {f.name: f for f in dataclasses.fields(cls)}
+        values = {name: _typed(path, known[name], value) for name, value in document.items() if name in known}
+        try:
+            manifest = cls(**values)
+        except TypeError as error:
+            raise ManifestError(f"{path}: a field is missing") from error
+        manifest._check(path)
+        return manifest
+
+    def _check(self, path: Path) -> None:
+        if NAME.fullmatch(self.name) is None:
+            raise ManifestError(f"{path}: {self.name!r} is no name of a model")
+        for name, digest in self.files.items():
+            if PurePosixPath(name).name != name or name in ("..", ".", MANIFEST) or "\\" in name:
+                raise ManifestError(f"{path}: {name!r} is no plain file name")
+            if not isinstance(digest, str) or DIGEST.fullmatch(digest) is None:
+                raise ManifestError(f"{path}: {name} has no sha256")
+        for name in REQUIRED:
+            if name not in self.files:
+                raise ManifestError(f"{path}: {name} is not listed")
+        if not {"length", "overlap"} <= self.window.keys():
+            raise ManifestError(f"{path}: window has no length and overlap")
+
+    def read(self, folder: Path, name: str) -> bytes:
+        """The bytes of a listed file, after they matched its sha256; raises `ManifestError`."""
+        path = folder / name
+        if name not in self.files:
+            raise ManifestError(f"{path}: not listed in the manifest")
+        if path.is_symlink():
+            raise ManifestError(f"{path}: a link, not a file")
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ManifestError(f"{path}: cannot be read") from error
+        if hashlib.sha256(data).hexdigest() != self.files[name]:
+            raise ManifestError(f"{path}: sha256 differs from the manifest's")
+        return data
+
+    def write(self, folder: Path) -> Manifest:
+        """Write the manifest with the digests of all files that lie in `folder`; returns what was written."""
+        files = {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.iterdir())
+            if path.is_file() and path.name != MANIFEST
+        }
+        complete = dataclasses.replace(self, files=files)
+        complete._check(folder / MANIFEST)
+        document = {"format": FORMAT, **dataclasses.asdict(complete)}
+        text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+        (folder / MANIFEST).write_text(text, encoding="utf-8")
+        return complete
+
+
+def load(folder: Path) -> Manifest:
+    """The manifest of the artefact in `folder`; raises `ManifestError`."""
+    return Manifest.load(folder)
+
+
+def verify(folder: Path) -> Manifest:
+    """Check every file of the artefact in `folder`; raises `ManifestError` naming the first that differs."""
+    manifest = Manifest.load(folder)
+    for name in manifest.files:
+        manifest.read(folder, name)
+    return manifest
+
+
+def _typed(path: Path, known: dataclasses.Field[Any], value: object) -> Any:
+    """`value` as the field wants it: lists become tuples; a wrong kind is a `ManifestError`."""
+    kind = str(known.type)
+    wanted = list if kind.startswith("tuple") else dict if kind.startswith("dict") else str
+    if not isinstance(value, wanted):
+        raise ManifestError(f"{path}: {known.name} has the wrong type")
+    return tuple(value) if isinstance(value, list) else value
