@@ -1,9 +1,9 @@
 """Calibration applied: from a text's window logits to one probability per head, in NumPy.
 
-Each head takes its highest window, less a little for every further window (many windows make a high one likely by
-chance alone), and maps it to a probability through a curve fitted on a split of its own. The curve is a fact of the
-artefact (`calibration.json`): it is fitted elsewhere and only applied here.
-Knows neither texts nor how the curve was fitted.
+Each head takes its highest window, less a little for every further window (many windows make a high one
+likely by chance alone), and maps it to a probability through a curve fitted on a split of its own. The
+curve is a fact of the artefact (`calibration.json`): it is fitted elsewhere and only applied here. Knows
+neither texts nor how the curve was fitted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class CalibrationError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One head: x = highest logit + c * ln(windows), then the knots' interpolation, else sigmoid(a * x + b)."""
+    """One head: x = highest logit + c * ln(windows), then the knots, else sigmoid(a * x + b)."""
 
     a: float
     b: float
@@ -69,7 +69,12 @@ class Calibrator:
     def to_json(self) -> str:
         """What `from_json` reads."""
         heads = {
-            name: {"a": c.a, "b": c.b, "c": c.c, "knots": None if c.knots is None else [list(k) for k in c.knots]}
+            name: {
+                "a": c.a,
+                "b": c.b,
+                "c": c.c,
+                "knots": None if c.knots is None else [list(k) for k in c.knots],
+            }
             for name, c in zip(self.heads, self.curves, strict=True)
         }
         return json.dumps({"format": FORMAT, "heads": heads}, indent=1) + "\n"

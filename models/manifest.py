@@ -1,8 +1,8 @@
 """The manifest: what a model version is, and the sha256 of every file it consists of.
 
-Nothing of an artefact is used before its bytes match: `read` hands out a file's bytes only after hashing those same
-bytes, so that a file swapped between check and use is never loaded. Plain JSON, no pickle.
-Knows the files' names and digests, not what is in them.
+Nothing of an artefact is used before its bytes match: `read` hands out a file's bytes only after hashing
+those same bytes, so that a file swapped between check and use is never loaded. Plain JSON, no pickle. Knows
+the files' names and digests, not what is in them.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class ManifestError(ValueError):
 class Manifest:
     """One model version.
 
-    `files` maps each file's name to its sha256; `calibration_mix` is the prevalence per category that the scores are
-    calibrated to; `uncalibrated` lists the heads whose scores are no probabilities; `window` holds `length` and
-    `overlap` in word pieces.
+    `files` maps each file's name to its sha256; `calibration_mix` is the prevalence per category that the
+    scores are calibrated to; `uncalibrated` lists the heads whose scores are no probabilities; `window`
+    holds `length` and `overlap` in word pieces.
     """
 
     name: str

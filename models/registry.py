@@ -1,8 +1,8 @@
 """The registry: which models lie in the store, and which of them is live.
 
-A model is a folder with a manifest. `store/live.json` names the live one. A model is asked for by its name, by the
-path of its folder, or not at all: then the environment's `PREFILTER_MODEL` decides, else the live one.
-Knows folders and manifests; loads no model.
+A model is a folder with a manifest. `store/live.json` names the live one. A model is asked for by its name,
+by the path of its folder, or not at all: then the environment's `PREFILTER_MODEL` decides, else the live
+one. Knows folders and manifests; loads no model.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def store_dir() -> Path:
 
 
 def live_name(store: Path | None = None) -> str | None:
-    """The name of the live model, None where the store names none; raises `RegistryError` for a broken pointer."""
+    """The live model's name, None where the store names none; `RegistryError` for a broken pointer."""
     path = (store or store_dir()) / LIVE
     if not path.is_file():
         return None
@@ -62,7 +62,9 @@ def list_models(store: Path | None = None) -> list[ModelEntry]:
         except ManifestError:
             continue
         name = path.parent.name
-        entries.append(ModelEntry(name, manifest.version, "live" if name == live else "candidate", path.parent))
+        entries.append(
+            ModelEntry(name, manifest.version, "live" if name == live else "candidate", path.parent)
+        )
     return entries
 
 

@@ -1,9 +1,10 @@
-"""The scorer: from texts to calibrated scores, the only code that does this, in training's judge and in service.
+"""The scorer: from texts to calibrated scores, the only code that does this, in evaluation and in service.
 
-One row per ONNX run on one-thread sessions: int8 takes one activation scale per tensor, so a row scored among others
-would get another score. So a text's score is the same to the bit alone, in a batch and on any thread (one CPU family,
-one onnxruntime). A row that breaks the contract has an error, a row that cannot be scored a reason; neither touches
-its neighbours. Knows nothing of policies, storage or who asks, and never repeats a text.
+One row per ONNX run on one-thread sessions: int8 takes one activation scale per tensor, so a row scored
+among others would get another score. So a text's score is the same to the bit alone, in a batch and on any
+thread (one CPU family, one onnxruntime). A row that breaks the contract has an error, a row that cannot be
+scored a reason; neither touches its neighbours. Knows nothing of policies, storage or who asks, and never
+repeats a text.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
+import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
@@ -57,8 +58,8 @@ class Evidence:
 class Scored:
     """One row's answer: `error` (contract broken), else `unscored` (the reason code), else `scores`.
 
-    `scores`: every head of the model as float32, empty without a score. `tokens_seen` of `tokens_total` word pieces
-    were read, overlap counted once. `language`: declared or identified, None where unknown.
+    `scores`: every head of the model as float32, empty without a score. `tokens_seen` of `tokens_total`
+    word pieces were read, overlap counted once. `language`: declared or identified, None where unknown.
     """
 
     scores: dict[str, np.float32]
@@ -141,8 +142,6 @@ class Scorer:
     def score_one(self, text: object, *, language: str | None = None) -> Scored:
         """The answer for one text; never raises for what is in it."""
         error = check_text(text, max_chars=self.max_chars)
-        if error is None and language is not None and not isinstance(language, str):
-            error = RowError("wrong_type", "language must be a string")
         if error is not None:
             return Scored({}, error=error)
         assert isinstance(text, str)
@@ -193,8 +192,10 @@ class Scorer:
         return logits
 
     def _feed(self, ids: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-        row = ids[None, :]
-        return {"input_ids": row, "attention_mask": np.ones_like(row)} if self._wants_mask else {"input_ids": row}
+        feed = {"input_ids": ids[None, :]}
+        if self._wants_mask:
+            feed["attention_mask"] = np.ones_like(feed["input_ids"])
+        return feed
 
     @contextmanager
     def _session(self) -> Iterator[Any]:
@@ -218,7 +219,7 @@ def _session(network: bytes) -> ort.InferenceSession:
 def _evidence(
     text: str, cut: list[Window], scores: dict[str, np.float32], deciding: NDArray[np.int64]
 ) -> tuple[Evidence, ...]:
-    """The deciding windows of the highest head and of every head that counts, three at most, highest first."""
+    """The deciding windows of the highest head and of all that count, three at most, highest first."""
     ranked = sorted(enumerate(scores.items()), key=lambda item: -item[1][1])
     found = []
     for rank, (head, (name, score)) in enumerate(ranked[:EVIDENCE_COUNT]):

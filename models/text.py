@@ -1,10 +1,10 @@
 """A text as the model reads it: checked, cleaned of disguises, with a map back to the text as sent.
 
 `check_text` says whether a value is a text at all; `normalise` undoes what hides words from a tokenizer
-(entities, invisible characters, look-alike letters, spelled-out words, digits for letters) and keeps, for every
-character it leaves, the code point it came from. Case is left to the tokenizer. A step that finds nothing costs
-one search, and plain ASCII text skips the Unicode steps; both ways end in the same text (tested).
-Knows nothing of tokens, languages or harm. Every step is linear in the length of the text.
+(entities, invisible characters, look-alike letters, spelled-out words, digits for letters) and keeps, for
+every character it leaves, the code point it came from. Case is left to the tokenizer. A step that finds
+nothing costs one search, and plain ASCII text skips the Unicode steps; both ways end in the same text
+(tested). Knows nothing of tokens, languages or harm. Every step is linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -51,8 +51,9 @@ class RowError:
 class Normalised:
     """A normalised text and where it came from.
 
-    `offsets`: int64 [len(text) + 1], the code-point offset in the original of each character, never decreasing
-    (a character that became several gives each of them its own offset); the last is the original's length.
+    `offsets`: int64 [len(text) + 1], the code-point offset in the original of each character, never
+    decreasing (a character that became several gives each of them its own offset); the last is the
+    original's length.
     """
 
     text: str

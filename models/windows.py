@@ -22,10 +22,10 @@ from prefilter.models.text import Normalised
 LENGTH = 128
 OVERLAP = 32
 CHUNK_CHARS = 8_192
-"""Texts are tokenized in chunks of about this size, cut at blanks: one huge call costs memory and saves no time."""
+"""Texts are tokenized in chunks of this size, cut at blanks: a huge call costs memory and saves no time."""
 LONG_WORD = re.compile(r"[^\s!-/:-@\[-`{-~]{33,}")
-"""What the tokenizer may take for one word. It gives up on words above 100 characters, counted after splitting
-accents off, which makes at most three of one: 96 ASCII or 32 other characters are safe."""
+"""What the tokenizer may take for one word. It gives up on words above 100 characters, counted after
+splitting accents off, which makes at most three of one: 96 ASCII or 32 other characters are safe."""
 PLAIN_WORD_CHARS, WORD_CHARS = 96, 32
 SCRIPT_RUN = re.compile(r"[\x00-\x7f]+|[^\x00-\x7f]+")
 SENTENCE_ENDS = (".", "!", "?", "\u2026", "\u3002")
@@ -33,7 +33,7 @@ SENTENCE_ENDS = (".", "!", "?", "\u2026", "\u3002")
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """`ids`: int64 [n], first and last the tokenizer's own marks. `start`, `end`: span in the original text."""
+    """`ids`: int64 [n], first and last the tokenizer's marks. `start`, `end`: span in the original text."""
 
     ids: NDArray[np.int64]
     start: int
@@ -51,7 +51,7 @@ class _Pieces:
 
 
 def load_tokenizer(source: Path | bytes) -> Tokenizer:
-    """A `tokenizer.json`, by path or content, set to cut nothing, pad nothing and read `[SEP]` in text as text."""
+    """A `tokenizer.json`, by path or content, set to cut and pad nothing and to read `[SEP]` as text."""
     data = source if isinstance(source, bytes) else source.read_bytes()
     tokenizer = Tokenizer.from_str(data.decode("utf-8"))
     tokenizer.no_truncation()
@@ -71,7 +71,7 @@ def windows(
     whole = tokenizer.truncation is None and tokenizer.padding is None
     if not (whole and tokenizer.encode_special_tokens):
         raise ValueError("the tokenizer truncates, pads or reads marks in text: use load_tokenizer")
-    first, last = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    first, last = _mark(tokenizer, "[CLS]"), _mark(tokenizer, "[SEP]")
     pieces = _pieces(normalised.text, tokenizer)
     total = len(pieces.ids)
     if total == 0:
@@ -84,6 +84,13 @@ def windows(
         span = normalised.original_span(int(pieces.starts[start]), int(pieces.ends[start:end].max()))
         found.append(Window(ids, *span))
     return found, total
+
+
+def _mark(tokenizer: Tokenizer, mark: str) -> int:
+    found = tokenizer.token_to_id(mark)
+    if found is None:
+        raise ValueError(f"the tokenizer has no {mark}")
+    return found
 
 
 def _cuts(pieces: _Pieces, text: str, room: int, overlap: int) -> Iterator[tuple[int, int]]:
@@ -118,7 +125,7 @@ def _pieces(text: str, tokenizer: Tokenizer) -> _Pieces:
     starts: list[int] = []
     ends: list[int] = []
     begins: list[bool] = []
-    unknown = tokenizer.token_to_id("[UNK]")
+    unknown = _mark(tokenizer, "[UNK]")
     for low, high in _chunks(text):
         _read(text[low:high], low, tokenizer, unknown, ids, starts, ends, begins)
     return _Pieces(

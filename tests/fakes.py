@@ -1,7 +1,8 @@
 """A real artefact that is small: a real ONNX graph, tokenizer, calibration and manifest, made in a moment.
 
-Its network knows a dozen mild words: each gives its categories a score near .95, `dubious` gives all near .5, any
-other text stays below .05 everywhere. So a test can choose what a text scores without any trained model.
+Its network knows a dozen mild words: each gives its categories a score near .95, `dubious` gives all near
+.5, any other text stays below .05 everywhere. So a test can choose what a text scores without any trained
+model.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def _tokenizer() -> Tokenizer:
 
 
 def _network(tokenizer: Tokenizer) -> onnx.ModelProto:
-    """logits = highest over the pieces of what each says, and a little of their mean, so that every text differs."""
+    """logits = what the loudest piece says, and a little of the mean, so that every text differs."""
     random = np.random.default_rng(7)
     table = np.full((tokenizer.get_vocab_size(), len(HEADS)), -4.0, dtype=np.float32)
     noise = random.normal(0, 0.3, table.shape).astype(np.float32)
