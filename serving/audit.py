@@ -1,9 +1,9 @@
 """The audit trail: an append-only chain in which every entry carries the hash of the one before it.
 
-One entry per request, appended as the last statement of its transaction, since appenders wait for each other until
-they commit. An entry never holds item text or a reviewer's note: what is chained cannot be erased. The chain shows
-that an entry was edited, removed or moved; somebody who may rewrite the whole database can also rewrite the chain, so
-`AuditVerification.head` is worth writing down elsewhere. SQL is in `store.audit`.
+One entry per request, appended as the last statement of its transaction, since appenders wait for each other
+until they commit. An entry never holds item text or a reviewer's note: what is chained cannot be erased. The
+chain shows that an entry was edited, removed or moved; somebody who may rewrite the whole database can also
+rewrite the chain, so `AuditVerification.head` is worth writing down elsewhere. SQL is in `store.audit`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ACTION = re.compile(r"[a-z_]+\.[a-z_]+")
 
 @dataclass(frozen=True, slots=True)
 class AuditVerification:
-    """What walking the chain found: the number of entries, the first one that does not fit, the newest hash."""
+    """What walking the chain found: how many entries, the first that does not fit, the newest hash."""
 
     ok: bool
     entries: int
@@ -50,7 +50,9 @@ def append(
     if not _ACTION.fullmatch(action):
         raise ValueError(f"an action is noun.past_tense, not {action!r}")
     last = rows.head(conn, lock=True)
-    entry = AuditEntry(last.seq + 1, at or datetime.now(UTC), actor, action, subject, dict(body), last.hash, "")
+    entry = AuditEntry(
+        last.seq + 1, at or datetime.now(UTC), actor, action, subject, dict(body), last.hash, ""
+    )
     entry = AuditEntry(*(getattr(entry, name) for name in AuditEntry.__slots__[:-1]), hash=entry_hash(entry))
     rows.add(conn, entry)
     return entry

@@ -1,9 +1,9 @@
 """Who is asking: API keys, roles and console sessions.
 
-A key is shown once and kept as a keyed digest; it is looked up by that digest, so no comparison runs over the secret
-itself, and every request asks the database, so that a revoked key is refused by every worker at once. A person is the
-key's unique name. Log-ins are limited per client address and per key prefix, counted in the database before the key is
-looked at. Knows no web framework and no SQL.
+A key is shown once and kept as a keyed digest; it is looked up by that digest, so no comparison runs over the
+secret itself, and every request asks the database, so that a revoked key is refused by every worker at once.
+A person is the key's unique name. Log-ins are limited per client address and per key prefix, counted in the
+database before the key is looked at. Knows no web framework and no SQL.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Auth:
         self._session_time = timedelta(hours=settings.session_hours)
         self._clock = clock
 
-    # --- keys --------------------------------------------------------------------------------------------------
+    # --- keys -------------------------------------------------------------------------------------
 
     def create_key(self, role: str, name: str, actor: Principal | str = COMMAND_LINE) -> str:
         """Make a key and return it, the only time it can be seen.
@@ -89,9 +89,9 @@ class Auth:
             return self._named(conn, name)
 
     def rotate(self, name: str, actor: Principal | str = COMMAND_LINE, *, grace_seconds: int = 0) -> str:
-        """Return a new key for a name; the old one is invalid at once, or after `grace_seconds` (at most a week).
+        """Return a new key for a name; the old one is invalid at once, or after `grace_seconds`.
 
-        Sessions end. Raises NotFound, Conflict where the key is revoked, BadRequest for the grace.
+        Sessions end. Raises NotFound, Conflict where the key is revoked, BadRequest for a grace over a week.
         """
         if not 0 <= grace_seconds <= 7 * 24 * 3600:
             raise BadRequest("grace_seconds lies between 0 and a week.", field="grace_seconds")
@@ -124,7 +124,7 @@ class Auth:
             raise Unauthorised
         return _principal(row)
 
-    # --- sessions ----------------------------------------------------------------------------------------------
+    # --- sessions ---------------------------------------------------------------------------------
 
     def login(self, key: str, client_ip: str) -> str:
         """Return a session token for a key; raises Unauthorised, Overloaded after too many failures.
@@ -188,7 +188,7 @@ class Auth:
         with self._store.begin() as conn:
             session_rows.purge(conn, now=now, window_start=now - LOGIN_WINDOW)
 
-    # --- inside ------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     def _create(self, conn: Connection, role: str, name: str, actor: Principal | str) -> str:
         if role not in ROLES:
@@ -210,7 +210,9 @@ class Auth:
             by=by,
         )
         if not added:
-            raise Conflict("This name is taken, by a key that may be revoked.", code="name_taken", field="name")
+            raise Conflict(
+                "This name is taken, by a key that may be revoked.", code="name_taken", field="name"
+            )
         self._audit(conn, actor, "key.created", self._named(conn, name), now)
         return plain
 

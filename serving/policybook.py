@@ -1,8 +1,8 @@
-"""The policy book: which version of each policy is active, who changed it and why, and what a change would do.
+"""The policy book: which version of each policy is active, who changed it, why, and what a change would do.
 
-Versions never change once written; activating and rolling back only moves which one decides. Every worker follows
-within `CACHE_SECONDS`. A what-if decides the stored scores of recent decisions again, with the very function that
-decided them; no model runs and no text is needed. Knows no web framework and no SQL.
+Versions never change once written; activating and rolling back only moves which one decides. Every worker
+follows within `CACHE_SECONDS`. A what-if decides the stored scores of recent decisions again, with the very
+function that decided them; no model runs and no text is needed. Knows no web framework and no SQL.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class PolicyBook:
         self._lock = threading.Lock()
 
     def install_presets(self) -> list[str]:
-        """Install the shipped presets as active version 1 where there is no such policy; returns the new ones."""
+        """Install the shipped presets as active version 1 where there is none yet; returns the new ones."""
         installed = []
         with self._store.begin() as conn:
             for name in sorted(PRESETS):
@@ -82,7 +82,7 @@ class PolicyBook:
         return installed
 
     def active(self, name: str) -> Policy:
-        """Return the active version, at most CACHE_SECONDS old; raises Unprocessable for an unknown policy."""
+        """Return the active version, at most CACHE_SECONDS old; raises Unprocessable where there is none."""
         now = time.monotonic()
         with self._lock:
             cached = self._cache.get(name)
@@ -143,7 +143,12 @@ class PolicyBook:
             self._add(conn, name, version, policy.to_body(), principal, reason)
             body_audited = {"version": version, "reason": reason, "policy": policy.to_body()}
             audit.append(
-                conn, actor=principal.name, action="policy.drafted", subject=name, body=body_audited, at=self._clock()
+                conn,
+                actor=principal.name,
+                action="policy.drafted",
+                subject=name,
+                body=body_audited,
+                at=self._clock(),
             )
         return version
 
@@ -191,10 +196,11 @@ class PolicyBook:
         uncalibrated: Collection[str] = (),
         limit: int = WHAT_IF_LIMIT,
     ) -> dict[str, Any]:
-        """Decide the newest `limit` stored decisions of a policy again, under its active version and under `body`.
+        """Decide the newest `limit` stored decisions of a policy again, under its active version and `body`.
 
-        Returns `{"before": {outcome: n}, "after": {outcome: n}, "flips": {"allow>review": n}, "n"}`; before is
-        the active version, or what was recorded where none is active. Raises BadRequest naming the wrong field.
+        Returns `{"before": {outcome: n}, "after": {outcome: n}, "flips": {"allow>review": n}, "n"}`; before
+        is the active version, or what was recorded where none is active. Raises BadRequest naming the wrong
+        field.
         """
         draft = _read(name, body)
         before, flips, after = Counter[str](), Counter[str](), Counter[str]()
@@ -222,7 +228,7 @@ class PolicyBook:
             "n": before.total(),
         }
 
-    # --- inside ------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     def _find(self, conn: Connection, name: str, version: int) -> PolicyRow:
         row = policy_rows.find(conn, name, version) if 0 < version < 2**31 else None
@@ -231,7 +237,13 @@ class PolicyBook:
         return row
 
     def _add(
-        self, conn: Connection, name: str, version: int, body: Mapping[str, Any], principal: Principal, reason: str
+        self,
+        conn: Connection,
+        name: str,
+        version: int,
+        body: Mapping[str, Any],
+        principal: Principal,
+        reason: str,
     ) -> None:
         policy_rows.add(
             conn, name=name, version=version, body=body, reason=reason, by=principal.name, at=self._clock()

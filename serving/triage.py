@@ -1,9 +1,10 @@
 """Triage: how a deferred decision reaches a person and what the person makes of it.
 
-A case is opened with its decision, waits in the queue of the category that decided, is leased to one reviewer at a
-time, and is resolved by a review; every step and its audit entry are one transaction. Reviewers hold at most one case.
-What a reviewer sees first is masked: the deciding spans, or the whole text where none is known, until revealed, and
-revealing is recorded. Scores are not shown at all, so that they do not lead. Knows no web framework and no SQL.
+A case is opened with its decision, waits in the queue of the category that decided, is leased to one reviewer
+at a time, and is resolved by a review; every step and its audit entry are one transaction. Reviewers hold at
+most one case. What a reviewer sees first is masked: the deciding spans, or the whole text where none is
+known, until revealed, and revealing is recorded. Scores are not shown at all, so that they do not lead. Knows
+no web framework and no SQL.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ class QueueView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewReceipt:
-    """What a review has done. `replayed`: it was stored by an earlier request with the same Idempotency-Key."""
+    """What a review has done. `replayed`: an earlier request with the same Idempotency-Key stored it."""
 
     review_id: str
     case_id: str
@@ -159,7 +160,7 @@ class Triage:
         self._retention = timedelta(days=settings.retention_days)
         self._clock = clock
 
-    # --- opening -----------------------------------------------------------------------------------------------
+    # --- opening ----------------------------------------------------------------------------------
 
     def open_case(
         self,
@@ -177,30 +178,34 @@ class Triage:
         """Open cases in the open transaction and return an id for each, in order.
 
         The decisions must be stored before. A case for the same key, item id and text exists already after a
-        retry, open or resolved: its id is returned and nothing is opened. An item without an id is known by its
-        text alone.
+        retry, open or resolved: its id is returned and nothing is opened. An item without an id is known by
+        its text alone.
         """
         return case_rows.open_many(conn, [self._new_row(case) for case in new])
 
-    # --- the reviewer ------------------------------------------------------------------------------------------
+    # --- the reviewer -----------------------------------------------------------------------------
 
     def queues(self, principal: Principal) -> list[QueueView]:
         """Return every queue this principal may claim from, empty ones too, in the order of the taxonomy."""
         require(principal, *REVIEWERS)
         with self._store.read() as conn:
-            counted = {count.queue: count for count in case_rows.counts(conn, principal.name, now=self._clock())}
+            counted = {
+                count.queue: count for count in case_rows.counts(conn, principal.name, now=self._clock())
+            }
         views = []
         for name in QUEUES:
             if name == ESCALATED_QUEUE and principal.role not in LEADS:
                 continue
             count = counted.get(name)
             views.append(
-                QueueView(name, count.open, count.leased, count.oldest_at) if count else QueueView(name, 0, 0, None)
+                QueueView(name, count.open, count.leased, count.oldest_at)
+                if count
+                else QueueView(name, 0, 0, None)
             )
         return views
 
     def claim(self, queue: str, principal: Principal) -> ClaimedCase | None:
-        """Lease the next case of a queue, or return the one this reviewer holds already; None when none waits.
+        """Lease the next case of a queue, or return the one this reviewer holds; None when none waits.
 
         Raises NotFound for an unknown queue, Forbidden for `escalated` without the role lead.
         """
@@ -259,7 +264,7 @@ class Triage:
             self._audit(conn, principal, "case.released", case_id, {}, now)
 
     def skip(self, case_id: str, principal: Principal, *, lease_token: str) -> None:
-        """Give a case back, never to be served to this reviewer again; asks for no reason. Raises LeaseLost."""
+        """Give a case back, never to be served to this reviewer again; needs no reason. Raises LeaseLost."""
         now = self._clock()
         with self._store.begin() as conn:
             self._held(conn, case_id, principal)
@@ -302,9 +307,9 @@ class Triage:
     ) -> ReviewReceipt:
         """Store a review with its labels and close the case with the review's outcome.
 
-        The same key and body from the same reviewer returns the first receipt with `replayed`, whatever became
-        of the lease. Raises BadRequest naming the field, IdempotencyConflict for the same key with another body,
-        LeaseLost where the lease does not live.
+        The same key and body from the same reviewer returns the first receipt with `replayed`, whatever
+        became of the lease. Raises BadRequest naming the field, IdempotencyConflict for the same key with
+        another body, LeaseLost where the lease does not live.
         """
         require(principal, *REVIEWERS)
         _check_review(labels, outcome, severity, reason, note, idempotency_key)
@@ -332,14 +337,16 @@ class Triage:
                 return _receipt(earlier, review_rows.labels_of(conn, earlier.id), replayed=True)
             self._held(conn, case_id, principal)
             self._lived(
-                case_rows.resolve(conn, case_id, principal.name, token=lease_token, now=now, resolution=outcome)
+                case_rows.resolve(
+                    conn, case_id, principal.name, token=lease_token, now=now, resolution=outcome
+                )
             )
             review_rows.add(conn, row, labels=stored)
             body_audited = {"review_id": row.id, "outcome": outcome, "severity": severity, "labels": stored}
             self._audit(conn, principal, "review.submitted", case_id, body_audited, now)
         return _receipt(row, stored, replayed=False)
 
-    # --- erasure and retention ---------------------------------------------------------------------------------
+    # --- erasure and retention --------------------------------------------------------------------
 
     def erase(self, item_id: str, principal: Principal) -> int:
         """Erase the text and notes of every case of an item and close the unresolved ones; returns how many.
@@ -369,7 +376,7 @@ class Triage:
             self._store.forget()
         return erased
 
-    # --- inside ------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     def _new_row(self, new: NewCase) -> NewCaseRow:
         decision = new.decision
@@ -408,13 +415,18 @@ class Triage:
 
     @staticmethod
     def _audit(
-        conn: Connection, principal: Principal, action: str, subject: str, body: Mapping[str, Any], now: datetime
+        conn: Connection,
+        principal: Principal,
+        action: str,
+        subject: str,
+        body: Mapping[str, Any],
+        now: datetime,
     ) -> None:
         audit.append(conn, actor=principal.name, action=action, subject=subject, body=body, at=now)
 
 
 def mask(text: str, spans: Sequence[Span]) -> str:
-    """Return `text` with the characters of the spans replaced one by one; all of them where there is no span."""
+    """Return `text` with the characters of the spans replaced one by one; all where there is no span."""
     if not spans:
         return MASK * len(text)
     characters = list(text)
@@ -425,7 +437,7 @@ def mask(text: str, spans: Sequence[Span]) -> str:
 
 
 def _deciding(because: Sequence[Mapping[str, Any]]) -> tuple[str | None, float]:
-    """Return the category that sent an item to review, and how uncertain it is: 1 in the middle of its band."""
+    """Return the category that sent an item to review and its priority: 0, first, mid-band."""
     for ground in because:
         category = ground.get("category")
         if category in HEADS:
@@ -433,7 +445,7 @@ def _deciding(because: Sequence[Mapping[str, Any]]) -> tuple[str | None, float]:
             if score is None or not band or band[1] <= band[0]:
                 return category, 0.5
             half = (band[1] - band[0]) / 2
-            return category, max(0.0, 1.0 - abs(score - band[0] - half) / half)
+            return category, min(1.0, abs(score - band[0] - half) / half)
     return None, 0.5
 
 

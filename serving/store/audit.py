@@ -1,4 +1,4 @@
-"""The audit chain's rows and its head. Appending takes the head row, so entries are made one after another."""
+"""The audit chain's rows and its head. Appending locks the head, so entries are made one by one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Cases, their leases and their texts. A claim is one statement, so that two reviewers never hold one case.
 
-A lease that has expired counts as none, by the clock the caller passes in; nothing has to sweep. Every statement that
-acts under a lease repeats the lease in its WHERE and says by its row count whether it still held.
+A lease that has expired counts as none, by the clock the caller passes in; nothing has to sweep. Every
+statement that acts under a lease repeats the lease in its WHERE and says by its row count whether it still
+held.
 """
 
 from __future__ import annotations
@@ -152,8 +153,13 @@ def claim(
     waiting = cases.alias("waiting")
     next_case = (
         select(waiting.c.id)
-        .where(waiting.c.queue == queue, _unresolved(waiting), _free(waiting, now), ~_skipped_by(waiting, reviewer))
-        .order_by(waiting.c.priority.desc(), waiting.c.created_at, waiting.c.id)
+        .where(
+            waiting.c.queue == queue,
+            _unresolved(waiting),
+            _free(waiting, now),
+            ~_skipped_by(waiting, reviewer),
+        )
+        .order_by(waiting.c.priority, waiting.c.created_at, waiting.c.id)
         .limit(1)
     )
     if conn.dialect.name == "postgresql":
@@ -170,7 +176,9 @@ def claim(
     return case_id
 
 
-def renew(conn: Connection, case_id: str, reviewer: str, *, token: str, now: datetime, expires_at: datetime) -> bool:
+def renew(
+    conn: Connection, case_id: str, reviewer: str, *, token: str, now: datetime, expires_at: datetime
+) -> bool:
     """Move the end of a living lease; returns whether it lived."""
     return _under_lease(conn, case_id, reviewer, token, now, lease_expires_at=expires_at)
 
@@ -246,10 +254,15 @@ def counts(conn: Connection, reviewer: str, *, now: datetime) -> list[QueueCount
         .where(_unresolved(cases))
         .group_by(cases.c.queue)
     )
-    return [QueueCount(queue, int(free), int(held), oldest) for queue, free, held, oldest in conn.execute(statement)]
+    return [
+        QueueCount(queue, int(free), int(held), oldest)
+        for queue, free, held, oldest in conn.execute(statement)
+    ]
 
 
-def erase_item(conn: Connection, item_id: str, *, key_name: str | None, actor: str, now: datetime) -> list[str]:
+def erase_item(
+    conn: Connection, item_id: str, *, key_name: str | None, actor: str, now: datetime
+) -> list[str]:
     """Erase the texts and notes of all cases of an item, close the unresolved ones; returns the case ids."""
     mine = cases.c.item_id == item_id
     if key_name is not None:

@@ -1,8 +1,8 @@
 """Column types that mean the same on SQLite and PostgreSQL, for any text JSON can carry.
 
-PostgreSQL refuses NUL in TEXT and JSONB, both databases refuse lone surrogates, and their timestamp types differ. So
-JSON is kept as ASCII text, strings escape the few characters a database cannot hold, item text is bytes, and an
-instant is whole microseconds since 1970 UTC. These types know no table.
+PostgreSQL refuses NUL in TEXT and JSONB, both databases refuse lone surrogates, and their timestamp types
+differ. So JSON is kept as ASCII text, strings escape the few characters a database cannot hold, item text is
+bytes, and an instant is whole microseconds since 1970 UTC. These types know no table.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ESCAPED = re.compile(r"\\(u[0-9a-f]{4}|\\)")
 
 
 def escape(text: str) -> str:
-    """Return `text` without NUL and lone surrogates; ordinary text without a backslash is returned as it is."""
+    """Return `text` without NUL and lone surrogates; text without those and backslashes stays."""
     if not _UNSAFE.search(text):
         return text
     return _UNSAFE.sub(lambda found: r"\\" if found[0] == "\\" else f"\\u{ord(found[0]):04x}", text)

@@ -1,9 +1,10 @@
-"""The database behind the service: opening it, migrating it, and the two kinds of transaction everything runs in.
+"""The database behind the service: opening, migrating, and the two kinds of transaction all work runs in.
 
-`begin` writes, `read` reads a snapshot; one transaction per use case, and nobody else commits. SQLite runs in WAL with
-`BEGIN IMMEDIATE` in a file only its owner may read; PostgreSQL runs READ COMMITTED for writes. What the database says
-about an error may repeat values, so no driver error leaves this file: callers see `NotReady` or `InternalFault`.
-This file knows no table but `meta`, where the secrets of keyed digests are made once.
+`begin` writes, `read` reads a snapshot; one transaction per use case, and nobody else commits. SQLite runs in
+WAL with `BEGIN IMMEDIATE` in a file only its owner may read; PostgreSQL runs READ COMMITTED for writes. What
+the database says about an error may repeat values, so no driver error leaves this file: callers see
+`NotReady` or `InternalFault`. This file knows no table but `meta`, where the secrets of keyed digests are
+made once.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Store:
 
     @classmethod
     def open(cls, database_url: str) -> Store:
-        """Open `sqlite:///FILE` (made with mode 0600) or `postgresql://…`; raises ValueError for any other URL.
+        """Open `sqlite:///FILE` (made with mode 0600) or `postgresql://…`; raises ValueError for others.
 
         Connects lazily for PostgreSQL; call `migrate` before anything else.
         """
@@ -135,16 +136,18 @@ class Store:
         return self._secrets[name]
 
     def digest(self, value: str, *, kind: str = "text") -> str:
-        """Return the keyed digest (hex) of a text, or of another `kind` of value that must not be guessable."""
+        """Return the keyed digest (hex) of a text, or of another `kind` of guessable value."""
         message = kind.encode() + b"\0" + value.encode("utf-8", "surrogatepass")
         return hmac.new(self.secret("digest_secret"), message, hashlib.sha256).hexdigest()
 
     def key_digest(self, value: str) -> str:
         """Return the keyed digest (hex) under which an API key or session token is stored."""
-        return hmac.new(self.secret("key_secret"), value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+        return hmac.new(
+            self.secret("key_secret"), value.encode("utf-8", "surrogatepass"), hashlib.sha256
+        ).hexdigest()
 
     def forget(self) -> None:
-        """After an erasure: empty SQLite's write-ahead log, where erased text may still stand. Never raises."""
+        """After an erasure: empty SQLite's write-ahead log, where the text may still stand. Never raises."""
         if self.dialect == "sqlite":
             with contextlib.suppress(SQLAlchemyError), self._engine.connect() as conn:
                 conn.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -170,7 +173,9 @@ class Store:
 def serialise(conn: Connection, name: str) -> None:
     """Let one transaction at a time pass for `name`, until it ends. SQLite's writers are serial already."""
     if conn.dialect.name == "postgresql":
-        number = int.from_bytes(hashlib.sha256(f"prefilter:{name}".encode("utf-8", "surrogatepass")).digest()[:8])
+        number = int.from_bytes(
+            hashlib.sha256(f"prefilter:{name}".encode("utf-8", "surrogatepass")).digest()[:8]
+        )
         conn.execute(select(func.pg_advisory_xact_lock(number - 2**63)))
 
 

@@ -1,4 +1,4 @@
-"""Decisions as rows: inserted in bulk, a column per score, read back for what-ifs. Knows no item text, only digests."""
+"""Decisions as rows: inserted in bulk, a column per score, read back for what-ifs. No item text, only digests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from prefilter.serving.store.tables import decisions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRow:
-    """One decision as it is stored. `item_id` is None when the caller sent none; `scores` is {} when unscored."""
+    """One decision as it is stored. `item_id`: None when the caller sent none; `scores`: {} when unscored."""
 
     id: str  # dec_…
     item_id: str | None
@@ -75,7 +75,9 @@ def recent_scores(conn: Connection, policy_name: str, *, limit: int = 50_000) ->
         .limit(limit)
     )
     for outcome, source, unscored, *values in conn.execution_options(yield_per=2_000).execute(statement):
-        scores = {head: np.float32(value) for head, value in zip(HEADS, values, strict=True) if value is not None}
+        scores = {
+            head: np.float32(value) for head, value in zip(HEADS, values, strict=True) if value is not None
+        }
         yield StoredScores(outcome, source, unscored, scores)
 
 

@@ -1,4 +1,4 @@
-"""Opaque ids with a prefix that says what they name; later ones sort after earlier ones, so that indexes stay dense."""
+"""Opaque ids with a prefix that says what they name; later ones sort later, so that indexes stay dense."""
 
 from __future__ import annotations
 

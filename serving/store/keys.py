@@ -1,4 +1,4 @@
-"""API keys as rows: a keyed digest, never the key. A name stays taken after revocation, for it names a person."""
+"""API keys as rows: a keyed digest, never the key. A name stays taken once revoked: it names a person."""
 
 from __future__ import annotations
 
@@ -33,13 +33,23 @@ def add(
 ) -> bool:
     """Store a new key; returns False where the name is taken."""
     return insert_once(
-        conn, keys, id=key_id, name=name, role=role, prefix=prefix, digest=digest, created_at=at, created_by=by
+        conn,
+        keys,
+        id=key_id,
+        name=name,
+        role=role,
+        prefix=prefix,
+        digest=digest,
+        created_at=at,
+        created_by=by,
     )
 
 
 def everyone(conn: Connection) -> list[KeyRow]:
     """Return all keys, revoked ones too, by age."""
-    return [KeyRow(**row._mapping) for row in conn.execute(select(*_ROW).order_by(keys.c.created_at, keys.c.id))]
+    return [
+        KeyRow(**row._mapping) for row in conn.execute(select(*_ROW).order_by(keys.c.created_at, keys.c.id))
+    ]
 
 
 def by_name(conn: Connection, name: str) -> KeyRow | None:
@@ -72,7 +82,7 @@ def revoke(conn: Connection, key_id: str, *, at: datetime) -> bool:
 def rotate(
     conn: Connection, key_id: str, *, prefix: str, digest: str, at: datetime, old_until: datetime | None
 ) -> bool:
-    """Give a key a new secret; the old one stays valid until `old_until`, or not at all. False where revoked."""
+    """Give a key a new secret; the old one lives until `old_until`, or ends now. False where revoked."""
     values = {
         "prefix": prefix,
         "previous_digest": None if old_until is None else keys.c.digest,

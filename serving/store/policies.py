@@ -102,7 +102,9 @@ def activate(conn: Connection, change: Activation) -> None:
     """Make a version the active one and record it; hold `lock` first."""
     named = policies.c.name == change.name
     conn.execute(
-        update(policies).where(named, policies.c.status == PolicyStatus.ACTIVE).values(status=PolicyStatus.RETIRED)
+        update(policies)
+        .where(named, policies.c.status == PolicyStatus.ACTIVE)
+        .values(status=PolicyStatus.RETIRED)
     )
     conn.execute(
         update(policies).where(named, policies.c.version == change.version).values(status=PolicyStatus.ACTIVE)
@@ -114,4 +116,7 @@ def activate(conn: Connection, change: Activation) -> None:
 def activations(conn: Connection, name: str) -> list[Activation]:
     """Return the changes of the active version, newest first."""
     statement = select(*_ACTIVATION).where(policy_activations.c.name == name)
-    return [Activation(**row._mapping) for row in conn.execute(statement.order_by(policy_activations.c.seq.desc()))]
+    return [
+        Activation(**row._mapping)
+        for row in conn.execute(statement.order_by(policy_activations.c.seq.desc()))
+    ]

@@ -20,7 +20,7 @@ class ReviewRow:
     case_id: str
     reviewer: str
     outcome: str  # allow | block
-    severity: int | None  # 1–7
+    severity: int | None  # 1 to 7
     reason: str | None
     note: str | None
     idempotency_key: str
@@ -34,7 +34,10 @@ def add(conn: Connection, row: ReviewRow, *, labels: Mapping[str, str]) -> None:
     if labels:
         conn.execute(
             insert(label_table),
-            [{"review_id": row.id, "category": category, "value": value} for category, value in labels.items()],
+            [
+                {"review_id": row.id, "category": category, "value": value}
+                for category, value in labels.items()
+            ],
         )
 
 
@@ -57,5 +60,7 @@ def of_case(conn: Connection, case_id: str) -> list[tuple[ReviewRow, dict[str, s
 
 def labels_of(conn: Connection, review_id: str) -> dict[str, str]:
     """Return the labels of one review: category -> yes | no | unknown."""
-    statement = select(label_table.c.category, label_table.c.value).where(label_table.c.review_id == review_id)
+    statement = select(label_table.c.category, label_table.c.value).where(
+        label_table.c.review_id == review_id
+    )
     return {category: value for category, value in conn.execute(statement)}

@@ -1,7 +1,7 @@
 """Console sessions and failed log-ins. Tokens, addresses and key prefixes are kept as keyed digests only.
 
-Failures are counted in the database, so that the limit holds across workers; they are counted before a key is looked
-at, so that many attempts at once cannot slip past.
+Failures are counted in the database, so that the limit holds across workers; they are counted before a key is
+looked at, so that many attempts at once cannot slip past.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from prefilter.serving.store.tables import keys, login_attempts, sessions
 
 def add(conn: Connection, *, digest: str, key_id: str, now: datetime, expires_at: datetime) -> None:
     """Store a session."""
-    conn.execute(sessions.insert().values(digest=digest, key_id=key_id, created_at=now, expires_at=expires_at))
+    conn.execute(
+        sessions.insert().values(digest=digest, key_id=key_id, created_at=now, expires_at=expires_at)
+    )
 
 
 def owner(conn: Connection, digest: str, *, now: datetime) -> KeyRow | None:
@@ -40,8 +42,10 @@ def end_all(conn: Connection, key_id: str) -> None:
     conn.execute(delete(sessions).where(sessions.c.key_id == key_id))
 
 
-def count_attempt(conn: Connection, bucket: str, *, now: datetime, window_start: datetime) -> tuple[int, datetime]:
-    """Count one attempt; returns the attempts of the running window with this one, and when the window began."""
+def count_attempt(
+    conn: Connection, bucket: str, *, now: datetime, window_start: datetime
+) -> tuple[int, datetime]:
+    """Count one attempt; returns the running window's attempts with this one, and its beginning."""
     conn.execute(insert_new(conn, login_attempts).values(bucket=bucket, failures=0, since=now))
     stale = login_attempts.c.since <= window_start
     row = conn.execute(

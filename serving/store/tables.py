@@ -1,6 +1,7 @@
 """The tables, as SQLAlchemy sees them; `serving/migrations` makes them. A test compares the two.
 
-Statuses are spelled here once. Item text has one home, `case_texts.text`; everywhere else stands a keyed digest.
+Statuses are spelled here once. Item text has one home, `case_texts.text`; everywhere else stands a keyed
+digest.
 """
 
 from __future__ import annotations
@@ -156,7 +157,7 @@ cases = Table(
     Column("category", String(32)),
     Column("severity_band", String(16), nullable=False),
     Column("queue", String(32), nullable=False),
-    Column("priority", Double, nullable=False),  # 1 = most uncertain
+    Column("priority", Double, nullable=False),  # 0 = most uncertain, served first
     Column("status", String(16), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("due_at", Instant, nullable=False),
@@ -171,7 +172,7 @@ cases = Table(
     Index(
         "ix_cases_waiting",
         "queue",
-        text("priority DESC"),
+        "priority",
         "created_at",
         "id",
         sqlite_where=text("status != 'resolved'"),
