@@ -1,0 +1,213 @@
+"""Examples: labelled texts of all sources, each text once, split so that no text or pair stands in two splits.
+
+Text identity is the normalised, case-folded text. Rows that share it, or a pair, form one group, and a group goes to
+train, calibration or development as a whole, by a hash of its key: adding a source moves no old row. Texts that occur
+in a test suite or in a test row are dropped before anything else.
+Knows labels and weights; knows nothing of tokens or networks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prefilter.classifier.recipe import Recipe, SourceRule
+from prefilter.classifier.sources import Source
+from prefilter.models.labels import HEADS
+from prefilter.models.text import check_text, normalise
+
+SPLITS = ("train", "calibration", "development")
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """`n` distinct texts with, per head, a soft label and a loss weight (0 where unknown).
+
+    `labels`, `weights`: float32 [n, heads]. `human`: bool [n, heads], True where a person judged. `source`: index into
+    `source_names`. `split`: index into `SPLITS`.
+    """
+
+    texts: list[str]
+    labels: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    human: NDArray[np.bool_]
+    source: NDArray[np.int32]
+    split: NDArray[np.int8]
+    source_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def of(self, split: str) -> Examples:
+        """The examples of one split."""
+        return self.take(np.flatnonzero(self.split == SPLITS.index(split)))
+
+    def take(self, rows: NDArray[np.int64]) -> Examples:
+        """The examples at `rows`, in that order."""
+        return Examples(
+            texts=[self.texts[i] for i in rows],
+            labels=self.labels[rows],
+            weights=self.weights[rows],
+            human=self.human[rows],
+            source=self.source[rows],
+            split=self.split[rows],
+            source_names=self.source_names,
+        )
+
+
+def text_key(text: str) -> bytes:
+    """16 bytes that two texts share when they are the same after normalisation and case folding."""
+    return hashlib.blake2b(normalise(text).text.casefold().encode("utf-8"), digest_size=16).digest()
+
+
+def build_examples(sources: Sequence[Source], recipe: Recipe, *, held_out: Sequence[str] = ()) -> Examples:
+    """All sources as one set of distinct examples with splits and weights."""
+    forbidden = {text_key(t) for t in held_out if check_text(t, max_chars=None) is None}
+    texts: list[str] = []
+    keys: list[bytes] = []
+    pairs: list[str] = []
+    blocks: list[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], NDArray[np.int32]]] = []
+    for index, source in enumerate(sources):
+        rule = recipe.sources.get(source.name, SourceRule())
+        labels, weights = _weigh(source, rule, recipe)
+        rows = []
+        for row in np.flatnonzero((weights > 0).any(axis=1) & ~source.held_out):
+            text = source.texts[row]
+            if check_text(text, max_chars=None) is not None:
+                continue
+            key = text_key(text)
+            if key in forbidden:
+                continue
+            rows.append(int(row))
+            keys.append(key)
+            texts.append(text)
+            pairs.append(source.pair[row])
+        taken = np.array(rows, dtype=np.int64)
+        human = ~np.isnan(source.labels[taken]) & source.human
+        blocks.append((labels[taken], weights[taken], human, np.full(len(taken), index, dtype=np.int32)))
+    merged = _merge(texts, keys, blocks)
+    split = _split_groups(merged.keys, merged.row_of_text, pairs, recipe)
+    balance = _source_balance(merged.source, len(sources), recipe)
+    examples = Examples(
+        texts=merged.texts,
+        labels=merged.labels,
+        weights=merged.weights * balance[merged.source][:, None],
+        human=merged.human,
+        source=merged.source,
+        split=split,
+        source_names=tuple(s.name for s in sources),
+    )
+    if recipe.max_rows is not None and len(examples) > recipe.max_rows:
+        chosen = np.random.default_rng(recipe.seed).choice(len(examples), recipe.max_rows, replace=False)
+        examples = examples.take(np.sort(chosen))
+    return examples
+
+
+def _weigh(source: Source, rule: SourceRule, recipe: Recipe) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Labels with presumed negatives filled in, and the loss weight of each (0 = unknown)."""
+    labels = source.labels.copy()
+    known = ~np.isnan(labels)
+    weights = np.where(known, rule.weight * (1.0 if source.human else recipe.weak_weight), 0.0)
+    for head in rule.presume_negative:
+        column = HEADS.index(head)
+        presumed = ~known[:, column]
+        labels[presumed, column] = 0.0
+        weights[presumed, column] = rule.weight * recipe.presumed_weight
+    if rule.cap is not None:
+        weights[~_capped(labels, rule.cap, recipe.seed)] = 0.0
+    return np.nan_to_num(labels, nan=0.0).astype(np.float32), weights.astype(np.float32)
+
+
+def _capped(labels: NDArray[np.float32], cap: int, seed: int) -> NDArray[np.bool_]:
+    """True for the rows a cap keeps: at most `cap` per positive head, and `cap` without a positive."""
+    rng = np.random.default_rng(seed)
+    positive = np.nan_to_num(labels, nan=0.0)[:, :-1] >= 0.5
+    first = np.where(positive.any(axis=1), positive.argmax(axis=1), -1)
+    keep = np.zeros(len(labels), dtype=bool)
+    for value in np.unique(first):
+        rows = rng.permutation(np.flatnonzero(first == value))
+        keep[rows[:cap]] = True
+    return keep
+
+
+@dataclass(frozen=True, slots=True)
+class _Merged:
+    texts: list[str]
+    keys: list[bytes]
+    row_of_text: NDArray[np.int64]
+    labels: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    human: NDArray[np.bool_]
+    source: NDArray[np.int32]
+
+
+def _merge(
+    texts: list[str],
+    keys: list[bytes],
+    blocks: list[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], NDArray[np.int32]]],
+) -> _Merged:
+    """Rows of one text become one: labels are averaged by weight, a person's label outweighs a machine's."""
+    labels, weights, human, source = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    first: dict[bytes, int] = {}
+    row_of_text = np.array([first.setdefault(key, len(first)) for key in keys], dtype=np.int64)
+    total = len(first)
+    judged = np.zeros((total, len(HEADS)), dtype=bool)
+    np.logical_or.at(judged, row_of_text, human)
+    counted = np.where(judged[row_of_text] & ~human, 0.0, weights)
+    weight_sum = np.zeros((total, len(HEADS)))
+    label_sum = np.zeros((total, len(HEADS)))
+    np.add.at(weight_sum, row_of_text, counted)
+    np.add.at(label_sum, row_of_text, counted * labels)
+    highest = np.zeros((total, len(HEADS)))
+    np.maximum.at(highest, row_of_text, counted)
+    index_of_first = np.full(total, -1, dtype=np.int64)
+    for position in range(len(row_of_text) - 1, -1, -1):
+        index_of_first[row_of_text[position]] = position
+    return _Merged(
+        texts=[texts[i] for i in index_of_first],
+        keys=list(first),
+        row_of_text=row_of_text,
+        labels=(label_sum / np.maximum(weight_sum, 1e-9)).astype(np.float32),
+        weights=highest.astype(np.float32),
+        human=judged,
+        source=source[index_of_first],
+    )
+
+
+def _split_groups(
+    keys: list[bytes], row_of_text: NDArray[np.int64], pairs: list[str], recipe: Recipe
+) -> NDArray[np.int8]:
+    """The split of each distinct text; texts joined by a pair share the fate of the pair's smallest key."""
+    parent = list(range(len(keys)))
+
+    def find(node: int) -> int:
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    seen: dict[str, int] = {}
+    for node, pair in zip(row_of_text.tolist(), pairs, strict=True):
+        if pair:
+            a, b = find(seen.setdefault(pair, node)), find(node)
+            low, high = (a, b) if keys[a] <= keys[b] else (b, a)
+            parent[high] = low
+    draws = np.array([_unit_interval(keys[find(node)]) for node in range(len(keys))])
+    split = np.zeros(len(keys), dtype=np.int8)
+    split[draws < recipe.calibration_share + recipe.development_share] = SPLITS.index("development")
+    split[draws < recipe.calibration_share] = SPLITS.index("calibration")
+    return split
+
+
+def _unit_interval(key: bytes) -> float:
+    return int.from_bytes(hashlib.blake2b(key, digest_size=8, person=b"split").digest(), "big") / 2**64
+
+
+def _source_balance(source: NDArray[np.int32], sources: int, recipe: Recipe) -> NDArray[np.float32]:
+    """A factor per source that dampens large ones: (size / source_size) ** -source_balance, at most 1."""
+    sizes = np.maximum(np.bincount(source, minlength=sources), 1)
+    return np.minimum(1.0, (sizes / recipe.source_size) ** -recipe.source_balance).astype(np.float32)

