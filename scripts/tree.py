@@ -1,0 +1,111 @@
+"""The file tree at the end of the README: one line per source file, taken from the file's own first line.
+
+`python scripts/tree.py --write` rewrites it from what git tracks; without `--write` it says whether the README is
+up to date. Python files stand with the first sentence of their docstring; data, templates and tests by folder.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BEGIN, END = "<!-- tree -->\n```\n", "```\n<!-- /tree -->"
+ROOMS = ("prefilter", "models", "classifier", "serving", "eval")
+WIDTH, COLUMN = 128, 36
+
+# What has no docstring of its own. A folder ends in a slash and covers every file in it that is not Python.
+SAID = {
+    "classifier/recipes/": "one file per released model: sources, mix, rates, seeds",
+    "eval/identity_terms.txt": "the identity terms found in the templates of the bias suite",
+    "models/data/": "look-alike characters and other tables the text step reads",
+    "models/store/": "the artefacts: ONNX, tokenizer, calibration, manifest, model card",
+    "prefilter/py.typed": "says that the package carries types",
+    "serving/migrations/script.py.mako": "the form of a new migration",
+    "serving/presets/": "the shipped policies, each with its reasons",
+    "serving/static/": "one stylesheet and small ES modules, no build step",
+    "serving/templates/": "the console's pages",
+    "tests/": "flat: test_<package>_<module>.py; fixtures in conftest.py; nothing skips",
+    "docs/": "adr, glossary, taxonomy, api, operating (runbook), reviewers, results",
+    "requirements/": "hashed locks: serve, train, bulk, dev; build, encoder, torch",
+    "scripts/": "what make calls: locks, apt packages, this tree",
+    ".ci/run": "make check and make test from a clean clone",
+    "Dockerfile": "the server's image: locked, not root, no build tools",
+    "compose.yaml": "the server with PostgreSQL",
+    "Makefile": "serve · test · check · lock · tree",
+    "pyproject.toml": "the distribution, the tools' settings, the import contracts",
+}
+
+
+def tracked(root: Path = ROOT) -> list[str]:
+    """Return the paths of all files that git tracks or would track, sorted."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.split("\n")
+    return sorted({name for name in names if name and (root / name).is_file()})
+
+
+def said(path: str, root: Path = ROOT) -> str | None:
+    """Return the one line that stands beside a file, or None where its folder's line covers it."""
+    if path in SAID:
+        return SAID[path]
+    if path.endswith(".py"):
+        docstring = ast.get_docstring(ast.parse((root / path).read_text(encoding="utf-8"))) or ""
+        first = " ".join(docstring.split("\n\n")[0].split())
+        return re.split(r"(?<=[.!?])\s+(?=[A-Z`])", first)[0].rstrip(".")
+    return None
+
+
+def lines(root: Path = ROOT) -> list[str]:
+    """Return the tree's lines: rooms and their files first, then what surrounds them."""
+    paths, out = tracked(root), []
+    for room in ROOMS:
+        inside = [p for p in paths if p.startswith(room + "/")]
+        out.append(f"{room}/")
+        folders: set[str] = set()
+        for path in sorted(inside, key=lambda p: (p.count("/") > 1, p)):
+            parts = path.split("/")[1:]
+            covered = next((f for f in SAID if f.endswith("/") and path.startswith(f)), None)
+            if covered and not path.endswith(".py"):
+                if covered not in folders:
+                    folders.add(covered)
+                    out.append(_line(covered.split("/", 1)[1], SAID[covered]))
+                continue
+            if parts[-1] == "__init__.py" and len(parts) > 1:
+                out.append(_line("/".join(parts[:-1]) + "/", said(path, root) or ""))
+                continue
+            out.append(_line("/".join(parts), said(path, root) or ""))
+    out.append("")
+    out += [_line(name, SAID[name], indent="") for name in SAID if name.split("/")[0] not in ROOMS]
+    return out
+
+
+def _line(name: str, text: str, *, indent: str = "  ") -> str:
+    line = f"{indent}{name}".ljust(COLUMN) + " " + text
+    return line if len(line) <= WIDTH else line[: WIDTH - 1].rstrip() + "…"
+
+
+def replaced(readme: str, root: Path = ROOT) -> str:
+    """Return the README's text with its tree written anew; raises ValueError where it has no tree."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError("the README has no <!-- tree --> block")
+    return before + begin + "".join(line.rstrip() + "\n" for line in lines(root)) + end + after
+
+
+def main(arguments: list[str]) -> int:
+    """Rewrite the README's tree (`--write`), or answer 1 when it is out of date."""
+    path = ROOT / "README.md"
+    old = path.read_text(encoding="utf-8")
+    new = replaced(old)
+    if "--write" in arguments:
+        path.write_text(new, encoding="utf-8")
+        return 0
+    return int(old != new)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
