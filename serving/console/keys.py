@@ -1,0 +1,66 @@
+"""The key page, for admins: make, rotate and revoke. A new key is shown once, on the answer to its making."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from prefilter.serving.auth import ROLES
+from prefilter.serving.console.guard import ConsoleRoute
+from prefilter.serving.console.pages import render
+from prefilter.serving.console.session import Admin
+
+# What each role may do, in the words of the page.
+ROLE_WORDS: dict[str, str] = {
+    "pipeline": "programs that score",
+    "reviewer": "decides cases",
+    "lead": "decides cases, escalated ones too",
+    "safety": "policies, audit; sees no case text",
+    "admin": "everything, and keys",
+}
+
+router = APIRouter(route_class=ConsoleRoute)
+
+
+@router.get("/keys")
+def keys_page(request: Request, who: Admin) -> Response:
+    """List all keys, without their secrets: those are kept nowhere."""
+    return _show(request, who)
+
+
+@router.post("/keys")
+def create_key(
+    request: Request, who: Admin, name: Annotated[str, Form()], role: Annotated[str, Form()]
+) -> Response:
+    """Make a key and show it this once."""
+    secret = request.app.state.auth.create_key(role, name.strip(), who)
+    return _show(request, who, fresh=(name.strip(), secret))
+
+
+@router.post("/keys/rotate")
+def rotate_key(request: Request, who: Admin, name: Annotated[str, Form()]) -> Response:
+    """Replace a key's secret and show the new one this once."""
+    secret = request.app.state.auth.rotate(name, who)
+    return _show(request, who, fresh=(name, secret))
+
+
+@router.post("/keys/revoke")
+def revoke_key(request: Request, who: Admin, name: Annotated[str, Form()]) -> Response:
+    """End a key and its sessions."""
+    request.app.state.auth.revoke(name, who)
+    return RedirectResponse(f"{request.scope.get('root_path', '')}/console/keys", status_code=303)
+
+
+def _show(request: Request, who: Admin, *, fresh: tuple[str, str] | None = None) -> Response:
+    keys = request.app.state.auth.list_keys()
+    context = {
+        "principal": who,
+        "living": [key for key in keys if key.revoked_at is None],
+        "revoked": [key for key in keys if key.revoked_at is not None],
+        "fresh": fresh,
+        "roles": [(role, ROLE_WORDS.get(role, "")) for role in ROLES],
+    }
+    return render(request, "keys.html", context)
