@@ -41,17 +41,7 @@ class RowScorer(Protocol):
 
 def unscored(reason: str) -> Scored:
     """Return the answer for a valid text that got no scores."""
-    return Scored(
-        scores={},
-        error=None,
-        unscored=reason,
-        tokens_seen=0,
-        tokens_total=0,
-        windows=0,
-        stage="full",
-        evidence=(),
-        language=None,
-    )
+    return Scored({}, unscored=reason)
 
 
 @dataclass(eq=False, slots=True)

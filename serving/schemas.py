@@ -74,11 +74,16 @@ def read_json(raw: bytes) -> Any:
 
 
 def read_object(
-    raw: bytes, *, required: Mapping[str, type] | None = None, optional: Mapping[str, type] | None = None
+    raw: bytes,
+    *,
+    required: Mapping[str, type] | None = None,
+    optional: Mapping[str, type] | None = None,
+    storable: bool = True,
 ) -> dict[str, Any]:
     """Read a JSON object with exactly these fields; null stands for an absent optional one.
 
-    Raises BadRequest with the field: `unknown_field`, `missing_field`, `wrong_type`, `duplicate_field`.
+    `storable` refuses strings with NUL or lone surrogates at the top level. Raises BadRequest with the
+    field: `unknown_field`, `missing_field`, `wrong_type`, `duplicate_field`.
     """
     body = read_json(raw)
     required, optional = required or {}, optional or {}
@@ -100,7 +105,7 @@ def read_object(
             raise BadRequest(f"must be {_TYPE_WORDS[kind]}", code="wrong_type", field=name)
         if isinstance(value, _Doubled):
             raise BadRequest("a field stands twice", code="duplicate_field", field=name)
-        if isinstance(value, str) and _UNSTORABLE.search(value):
+        if storable and isinstance(value, str) and _UNSTORABLE.search(value):
             raise BadRequest("holds a character that cannot be stored", code="bad_string", field=name)
     return body
 

@@ -1,0 +1,58 @@
+"""Routes on a pipeline's own decisions: read one, appeal one."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from prefilter.models.text import check_text
+from prefilter.serving.api.wire import Anyone, Pipeline, answer, document, part, read_object, run
+from prefilter.serving.errors import Forbidden, Unprocessable
+from prefilter.serving.store.decisions import DecisionRow
+
+router = APIRouter(prefix="/v1/decisions", tags=["decisions"])
+
+
+@router.get("/{decision_id}", summary="One recorded decision.")
+async def read(request: Request, decision_id: str, who: Anyone) -> Response:
+    """Answer a decision: a pipeline's own, or any for safety and admin."""
+    if who.role not in ("pipeline", "safety", "admin"):
+        raise Forbidden
+    row = await run(part(request, "screening").decision, decision_id, who)
+    return answer(_body(row))
+
+
+@router.post(
+    "/{decision_id}/appeal",
+    summary="Ask for a person to look at a decision.",
+    openapi_extra=document(
+        {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}
+    ),
+)
+async def appeal(request: Request, decision_id: str, who: Pipeline) -> Response:
+    """Open a case for a decision; the text is sent again, since it was not kept."""
+    body = await read_object(request, required={"text": str}, storable=False)
+    error = check_text(body["text"], max_chars=part(request, "settings").max_text_chars)
+    if error is not None:
+        raise Unprocessable(error.message, code=error.code, field="text")
+    case_id = await run(part(request, "screening").appeal, decision_id, body["text"], who)
+    return answer({"decision_id": decision_id, "case_id": case_id}, status=201)
+
+
+def _body(row: DecisionRow) -> dict[str, object]:
+    return {
+        "decision_id": row.id,
+        "id": row.item_id,
+        "outcome": row.outcome,
+        "because": list(row.because),
+        "scores": dict(row.scores),
+        "tokens": {"seen": row.tokens_seen, "total": row.tokens_total},
+        "stage": row.stage,
+        "enforced": row.enforced,
+        "language": row.language,
+        "source": row.source,
+        "policy": {"name": row.policy_name, "version": row.policy_version},
+        "model_version": row.model_version,
+        "created_at": row.created_at.isoformat(),
+    }

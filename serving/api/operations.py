@@ -1,0 +1,59 @@
+"""Routes for those who run the service: alive, ready, metrics, and which model answers."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from prefilter.serving.api.wire import Safety, answer, part, run
+from prefilter.serving.errors import NotReady
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/healthz", summary="Whether the process is alive.")
+async def healthz() -> Response:
+    """Answer 200 as long as the process answers at all."""
+    return answer({"status": "alive"})
+
+
+@router.get("/readyz", summary="Whether the model and the database answer.")
+async def readyz(request: Request) -> Response:
+    """Answer 200 when scoring works now, 503 otherwise."""
+    engine, store = part(request, "engine"), part(request, "store")
+    if not engine.ready:
+        raise NotReady("the model does not answer", code="model_not_ready", retry_after_s=1)
+    await run(store.ping)
+    return answer({"status": "ready", "model_version": part(request, "scorer").model_version})
+
+
+@router.get("/metrics", summary="Metrics in Prometheus' text format.")
+async def metrics(request: Request) -> Response:
+    """Answer every metric; no label holds anything a caller sent."""
+    rendered = await run(part(request, "telemetry").render)
+    return Response(rendered, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@router.get("/v1/models", tags=["models"], summary="The installed models and the one that answers.")
+async def models(request: Request, who: Safety) -> Response:
+    """Answer the models in the store, their stage, and the live one's manifest."""
+    scorer = part(request, "scorer")
+    return answer(
+        {
+            "live": {
+                "version": scorer.model_version,
+                "categories": list(scorer.categories),
+                "uncalibrated": list(scorer.uncalibrated),
+            },
+            "models": await run(_installed),
+        }
+    )
+
+
+def _installed() -> list[dict[str, str]]:
+    from prefilter.models.registry import list_models
+
+    return [
+        {"name": entry.name, "version": entry.version, "stage": str(entry.stage)} for entry in list_models()
+    ]

@@ -1,0 +1,138 @@
+"""`POST /v1/score`: a batch of items in, a decision or an error for each out, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from prefilter.serving import schemas
+from prefilter.serving.api.wire import Pipeline, document, part, raw_body, run
+from prefilter.serving.gate import CLIENT_GONE
+from prefilter.serving.policies import Policy
+from prefilter.serving.screening import ScreenedItem, ScreeningResult
+
+router = APIRouter(tags=["scoring"])
+
+_ITEM = {
+    "type": "object",
+    "required": ["text"],
+    "additionalProperties": False,
+    "properties": {
+        "id": {"type": "string", "minLength": 1},
+        "text": {"type": "string", "minLength": 1},
+        "language": {"type": "string"},
+        "source": {"type": "string"},
+        "context": {"description": "What the text answers; a row error while the model cannot use it."},
+    },
+}
+_REQUEST = {
+    "type": "object",
+    "required": ["items"],
+    "additionalProperties": False,
+    "properties": {
+        "items": {"type": "array", "minItems": 1, "items": _ITEM},
+        "policy": {"type": "string"},
+        "explain": {"type": "boolean"},
+        "exact": {"type": "boolean"},
+    },
+}
+
+
+@router.post("/v1/score", summary="Screen items.", openapi_extra=document(_REQUEST))
+async def score(request: Request, who: Pipeline) -> Response:
+    """Screen a batch; a client that hangs up stops the scoring of its rows."""
+    settings, screening = part(request, "settings"), part(request, "screening")
+    raw = await raw_body(request)
+    body = await run(
+        schemas.read_score_request,
+        raw,
+        max_items=settings.max_items,
+        max_text_chars=settings.max_text_chars,
+        max_id_chars=settings.max_id_chars,
+    )
+    del raw
+    screen = asyncio.create_task(
+        screening.screen(
+            body.rows, principal=who, policy_name=body.policy, explain=body.explain, exact=body.exact
+        )
+    )
+    gone = asyncio.create_task(_hang_up(request))
+    try:
+        await asyncio.wait({screen, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not screen.done():
+            return Response(status_code=CLIENT_GONE)
+        result: ScreeningResult = screen.result()
+    finally:
+        screen.cancel()
+        gone.cancel()
+    _count(part(request, "telemetry"), result)
+    return Response(await run(_render, result), media_type="application/json")
+
+
+async def _hang_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _count(telemetry: Any, result: ScreeningResult) -> None:
+    for row in result.rows:
+        telemetry.items.labels("error" if row.decision is None else row.decision.outcome.value).inc()
+        if row.scored is not None:
+            telemetry.tokens.inc(row.scored.tokens_seen)
+            if row.scored.unscored is not None:
+                telemetry.unscored.labels(row.scored.unscored).inc()
+        if row.case_id is not None:
+            telemetry.cases.inc()
+
+
+def _render(result: ScreeningResult) -> bytes:
+    body = {
+        "results": [_row(row, result.policy, explain=result.explain) for row in result.rows],
+        "model_version": result.model_version,
+        "policy": {"name": result.policy.name, "version": result.policy.version},
+        "uncalibrated": list(result.uncalibrated),
+    }
+    return json.dumps(body, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def _row(row: ScreenedItem, policy: Policy, *, explain: bool) -> dict[str, Any]:
+    if row.decision is None or row.scored is None:
+        error = row.error
+        return {"id": row.id, "error": {"code": error.code, "message": error.message} if error else None}
+    scored, decision = row.scored, row.decision
+    body: dict[str, Any] = {
+        "id": row.id,
+        "outcome": decision.outcome.value,
+        "because": [because.to_json() for because in decision.because],
+        "scores": {category: float(score) for category, score in scored.scores.items()},
+        "tokens": {"seen": scored.tokens_seen, "total": scored.tokens_total},
+        "windows": scored.windows,
+        "stage": scored.stage,
+        "evidence": [
+            {"category": e.category, "start": e.start, "end": e.end, "score": float(e.score)}
+            for e in scored.evidence
+        ],
+        "decision_id": row.decision_id,
+        "enforced": decision.enforced,
+    }
+    if row.case_id is not None:
+        body["case_id"] = row.case_id
+    if explain:
+        body["bands"] = _bands(row, policy)
+    return body
+
+
+def _bands(row: ScreenedItem, policy: Policy) -> dict[str, Any]:
+    """Return where each score of the policy fell: what `explain` adds."""
+    scores = row.scored.scores if row.scored else {}
+    placed = {}
+    for category, bands in policy.bands_for(row.source).items():
+        if category in scores:
+            outcome, band = bands.place(float(scores[category]))
+            placed[category] = {"outcome": outcome.value, "band": list(band)}
+    return placed

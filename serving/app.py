@@ -1,0 +1,249 @@
+"""The application: how the rooms are put together, started and stopped, and the server that runs it.
+
+Building it opens nothing; starting it loads the model (its hashes verified, its self-test answered),
+migrates the database, installs the presets and starts the engine. It knows every room of serving and
+decides nothing itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from prefilter.models.scorer import Scorer
+from prefilter.serving.api import router as api
+from prefilter.serving.auth import Auth
+from prefilter.serving.console import router as console
+from prefilter.serving.engine import Engine
+from prefilter.serving.errors import (
+    BadRequest,
+    InternalFault,
+    MethodNotAllowed,
+    NotFound,
+    NotReady,
+    PrefilterError,
+    TooLarge,
+    Unauthorised,
+)
+from prefilter.serving.gate import Gate
+from prefilter.serving.policybook import PolicyBook
+from prefilter.serving.screening import Screening
+from prefilter.serving.settings import Settings
+from prefilter.serving.store import Store
+from prefilter.serving.telemetry import Telemetry, where
+from prefilter.serving.triage import Triage
+
+logger = logging.getLogger("prefilter.app")
+
+HOUSEKEEPING_S = 3_600
+READY_RETRY_S = 0.2
+_BY_STATUS: dict[int, type[PrefilterError]] = {
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: TooLarge,
+    500: InternalFault,
+    503: NotReady,
+}
+
+
+def create_app(settings: Settings, *, scorer: Scorer | None = None) -> FastAPI:
+    """Build the application; `scorer` stands in for the model that `settings` names.
+
+    Its state holds `settings`, `telemetry`, `store`, `auth`, `triage`, `policybook`, and once started
+    `scorer`, `engine`, `screening` and `admin_key` (the key made on the very first start, else None).
+    """
+    app = FastAPI(
+        title="Harm pre-filter",
+        description="Scores text for harm, decides by policy, and sends only borderline items to a person.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan,
+        telemetry={"tracing": False},
+    )
+    state = app.state
+    state.settings, state.given_scorer, state.telemetry = settings, scorer, Telemetry()
+    state.store = Store.open(settings.database_url)
+    state.auth = Auth(state.store, settings)
+    state.triage = Triage(state.store, settings)
+    state.policybook = PolicyBook(state.store, settings)
+    state.scorer = state.engine = state.screening = state.admin_key = None
+    app.include_router(api)
+    app.include_router(console, prefix="/console")
+    app.add_middleware(Gate, telemetry=state.telemetry, max_body_bytes=settings.max_body_bytes)
+    app.add_exception_handler(PrefilterError, _plain_error)
+    app.add_exception_handler(HTTPException, _framework_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    state = app.state
+    settings: Settings = state.settings
+    scorer = state.given_scorer or await run_in_threadpool(_load, settings)
+    await run_in_threadpool(scorer.self_test)
+    await run_in_threadpool(state.store.migrate)
+    await run_in_threadpool(state.policybook.install_presets)
+    state.admin_key = await run_in_threadpool(state.auth.ensure_admin)
+    engine = Engine(scorer, threads=settings.engine_threads, max_queued_chars=settings.max_queued_chars)
+    state.telemetry.watch(queued_chars=lambda: engine.queued_chars, ready=lambda: engine.ready)
+    await engine.start()
+    state.scorer, state.engine = scorer, engine
+    state.screening = Screening(
+        engine,
+        state.store,
+        settings,
+        policybook=state.policybook,
+        triage=state.triage,
+        model_version=scorer.model_version,
+        uncalibrated=scorer.uncalibrated,
+    )
+    housekeeping = asyncio.create_task(_housekeeping(app))
+    try:
+        yield
+    finally:
+        housekeeping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await housekeeping
+        await engine.stop()
+        state.screening = state.engine = state.scorer = None
+        await run_in_threadpool(state.store.dispose)
+
+
+def _load(settings: Settings) -> Scorer:
+    return Scorer.load(settings.model, threads=settings.engine_threads, max_chars=settings.max_text_chars)
+
+
+async def _housekeeping(app: FastAPI) -> None:
+    """Erase what retention ends, now and every hour; a failure waits for the next hour."""
+    while True:
+        for purge in (app.state.triage.purge, app.state.auth.purge):
+            try:
+                await run_in_threadpool(purge)
+            except Exception as fault:
+                logger.error("housekeeping failed: %s", where(fault))
+        await asyncio.sleep(HOUSEKEEPING_S)
+
+
+async def _plain_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PrefilterError)
+    headers: dict[str, str] = {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, Unauthorised):
+        headers["WWW-Authenticate"] = "Bearer"
+    body = error.to_json(getattr(request.state, "request_id", None))
+    return JSONResponse(body, status_code=error.status, headers=headers)
+
+
+async def _framework_error(request: Request, error: Exception) -> Response:
+    # The framework's own detail may quote the path or a parser's message.
+    assert isinstance(error, HTTPException)
+    kind = _BY_STATUS.get(error.status_code, BadRequest if error.status_code < 500 else InternalFault)
+    response = await _plain_error(request, kind())
+    allowed = (error.headers or {}).get("Allow")
+    if allowed:
+        response.headers["Allow"] = allowed
+    return response
+
+
+async def _validation_error(request: Request, _error: Exception) -> Response:
+    # The framework's 422 repeats the input.
+    return await _plain_error(request, BadRequest())
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        for operations in schema["paths"].values():
+            for operation in operations.values():
+                operation["responses"].pop("422", None)  # the framework's own, never answered here
+        for name in ("HTTPValidationError", "ValidationError"):
+            schema.get("components", {}).get("schemas", {}).pop(name, None)
+        app.openapi_schema = schema
+    return app.openapi_schema
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, saying on standard output when and where requests are served."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.should_exit:
+            return
+        app = self.config.app
+        assert isinstance(app, FastAPI)
+        host = self.config.host
+        port = self.servers[0].sockets[0].getsockname()[1]
+        address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self._ready = asyncio.create_task(_announce(app, address))
+
+
+async def _announce(app: FastAPI, address: str) -> None:
+    while not await _ready(app):
+        await asyncio.sleep(READY_RETRY_S)
+    lines = []
+    if app.state.admin_key is not None:
+        key, app.state.admin_key = app.state.admin_key, None
+        body = json.dumps({"items": [{"id": "1", "text": "Have a good day."}]})
+        lines += [
+            f"admin key, shown only now: {key}",
+            f"curl -s {address}/v1/score -H 'Authorization: Bearer {key}' "
+            f"-H 'Content-Type: application/json' -d '{body}'",
+        ]
+    sys.stdout.write("\n".join([*lines, f"ready {address}\n"]))
+    sys.stdout.flush()
+
+
+async def _ready(app: FastAPI) -> bool:
+    """Say whether `/readyz` answers 200 now."""
+    if app.state.engine is None or not app.state.engine.ready:
+        return False
+    try:
+        await run_in_threadpool(app.state.store.ping)
+    except PrefilterError:
+        return False
+    return True
+
+
+def serve(settings: Settings | None = None) -> None:
+    """Run the server until it is stopped; prints the admin key on the first start, and one `ready` line always.
+
+    Raises SystemExit with a message where it cannot start.
+    """
+    settings = settings or Settings.from_env()
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=settings.deadline_ms // 1_000 + 5,
+    )
+    _Server(config).run()

@@ -1,0 +1,127 @@
+"""The gate every request passes, in and out: id, body limit, headers, timing, and of a fault only its kind.
+
+Plain ASGI, around everything else, so that it also covers routes it does not know. The body is counted as
+it streams in, with or without a Content-Length. An exception nobody handled ends here: the server behind
+us would print its message, and messages quote input.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from prefilter.serving.errors import InternalFault, PrefilterError, TooLarge
+from prefilter.serving.telemetry import UNMATCHED, Telemetry, where
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+logger = logging.getLogger("prefilter.gate")
+
+CLIENT_GONE = 499
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+
+
+class Gate:
+    """ASGI middleware; the outermost of the application's own."""
+
+    def __init__(self, app: App, *, telemetry: Telemetry, max_body_bytes: int) -> None:
+        """Wrap `app`."""
+        self._app = app
+        self._telemetry = telemetry
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one request through."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        passage = _Passage(receive, send, _request_id(scope), self._max_body_bytes)
+        scope.setdefault("state", {})["request_id"] = passage.request_id
+        started = time.perf_counter()
+        try:
+            if _content_length(scope) > self._max_body_bytes:
+                await passage.refuse(TooLarge())
+            else:
+                await self._app(scope, passage.receive, passage.send)
+        except Exception as fault:
+            logger.error("%s: unhandled %s", passage.request_id, where(fault))
+            if not passage.status:
+                await passage.refuse(InternalFault())
+        finally:
+            self._telemetry.answered(
+                method=scope["method"],
+                route=_route(scope),
+                status=passage.status or CLIENT_GONE,
+                seconds=time.perf_counter() - started,
+                request_id=passage.request_id,
+            )
+
+
+class _Passage:
+    """The two directions of one request."""
+
+    def __init__(self, receive: Receive, send: Send, request_id: str, max_body_bytes: int) -> None:
+        self._receive = receive
+        self._send = send
+        self.request_id = request_id
+        self._left_bytes = max_body_bytes
+        self.status = 0
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._left_bytes -= len(message.get("body", b""))
+            if self._left_bytes < 0:
+                raise TooLarge
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = list(message.get("headers", ()))
+            present = {name.lower() for name, _ in headers}
+            headers += [header for header in _HEADERS if header[0] not in present]
+            if not present & {b"cache-control", b"etag"}:
+                headers.append((b"cache-control", b"no-store"))
+            message = {**message, "headers": [*headers, (b"x-request-id", self.request_id.encode())]}
+        await self._send(message)
+
+    async def refuse(self, error: PrefilterError) -> None:
+        body = json.dumps(error.to_json(self.request_id)).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await self.send({"type": "http.response.start", "status": error.status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return str(value.decode("ascii"))
+    return f"req_{secrets.token_hex(12)}"
+
+
+def _content_length(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and len(value) < 20:
+            return int(value)
+    return 0
+
+
+def _route(scope: Scope) -> str:
+    path = getattr(scope.get("route"), "path", None)
+    return path if isinstance(path, str) else UNMATCHED

@@ -1,0 +1,269 @@
+"""Screening, the use case everything turns on: items are scored, decided, and recorded in one transaction.
+
+The decisions, the cases of those that a person must see, the texts of those cases and one audit entry
+over all of it stand or fall together; nobody hears of a decision that is not stored. The engine scores
+before the transaction begins, so that no database lock is held while a model runs. A policy that is not
+enforced (monitoring) opens no cases: its outcomes say what would have been done, and a watched stream
+must not fill the reviewers' day.
+
+This file knows the store's nouns but no SQL, and nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from prefilter.models.scorer import Scored
+from prefilter.models.text import RowError
+from prefilter.serving import audit
+from prefilter.serving.auth import Principal
+from prefilter.serving.engine import Engine
+from prefilter.serving.errors import NotFound, NotReady, Unprocessable
+from prefilter.serving.policies import Decision, Outcome, Policy, decide
+from prefilter.serving.policybook import PolicyBook
+from prefilter.serving.schemas import BadRow, Item
+from prefilter.serving.settings import Settings
+from prefilter.serving.store import Store, new_id
+from prefilter.serving.store import decisions as decision_rows
+from prefilter.serving.store.cases import Span
+from prefilter.serving.store.columns import canonical
+from prefilter.serving.store.decisions import DecisionRow
+from prefilter.serving.telemetry import where
+from prefilter.serving.triage import NewCase, Triage
+
+logger = logging.getLogger("prefilter.screening")
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenedItem:
+    """One row's answer: an `error` and nothing else, or scores, a decision and where it is recorded."""
+
+    id: str | None
+    source: str | None = None
+    error: RowError | None = None
+    scored: Scored | None = field(default=None, repr=False)
+    decision: Decision | None = None
+    decision_id: str | None = None
+    case_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScreeningResult:
+    """What a request gets back, rows in request order."""
+
+    rows: tuple[ScreenedItem, ...]
+    policy: Policy
+    model_version: str
+    uncalibrated: tuple[str, ...]
+    explain: bool = False
+
+
+class Screening:
+    """Screens items for one application: one engine, one store, one model."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        settings: Settings,
+        *,
+        policybook: PolicyBook,
+        triage: Triage,
+        model_version: str,
+        uncalibrated: Collection[str],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`clock` returns the present instant, timezone-aware; it stamps the decisions."""
+        self._engine = engine
+        self._store = store
+        self._settings = settings
+        self._policybook = policybook
+        self._triage = triage
+        self._model_version = model_version
+        self._uncalibrated = tuple(uncalibrated)
+        self._clock = clock
+
+    async def screen(
+        self,
+        rows: Sequence[Item | BadRow],
+        *,
+        principal: Principal,
+        policy_name: str | None = None,
+        explain: bool = False,
+        exact: bool = False,
+    ) -> ScreeningResult:
+        """Screen `rows` under the active version of a policy (default: the settings') and record the decisions.
+
+        `exact` asks for the full model on every row, which is what this release always runs. Raises
+        Unprocessable for an unknown policy, Overloaded before anything was scored, NotReady when the
+        engine or the database does not answer; then nothing is recorded.
+        """
+        policy = await asyncio.to_thread(self._policybook.active, policy_name or self._settings.policy)
+        items = [row for row in rows if isinstance(row, Item)]
+        scored = await self._engine.score(
+            [(item.text, item.language) for item in items], deadline_ms=self._settings.deadline_ms
+        )
+        screened = await asyncio.to_thread(self._decide_and_record, items, scored, policy, principal)
+        answers = iter(screened)
+        return ScreeningResult(
+            rows=tuple(
+                next(answers) if isinstance(row, Item) else ScreenedItem(row.id, error=row.error)
+                for row in rows
+            ),
+            policy=policy,
+            model_version=self._model_version,
+            uncalibrated=self._uncalibrated,
+            explain=explain,
+        )
+
+    def decision(self, decision_id: str, principal: Principal) -> DecisionRow:
+        """Return a stored decision; a pipeline sees its own. Raises NotFound."""
+        own = principal.name if principal.role == "pipeline" else None
+        with self._store.read() as conn:
+            row = decision_rows.find(conn, decision_id, key_name=own)
+        if row is None:
+            raise NotFound("there is no such decision")
+        return row
+
+    def appeal(self, decision_id: str, text: str, principal: Principal) -> str:
+        """Open a case for a stored decision, whatever its outcome, and return the case's id.
+
+        The text must be sent again, since only cases keep text; raises Unprocessable unless it is the one
+        that was decided, NotFound for an unknown or foreign decision. Appealing twice opens one case.
+        """
+        row = self.decision(decision_id, principal)
+        if self._store.digest(text) != row.text_digest:
+            raise Unprocessable("this is not the text that was decided", code="text_differs", field="text")
+        with self._store.begin() as conn:
+            case_id = self._triage.open_case(conn, decision=row, text=text)
+            audit.append(
+                conn,
+                actor=principal.name,
+                action="decision.appealed",
+                subject=decision_id,
+                body={"case_id": case_id, "outcome": row.outcome},
+                at=self._clock(),
+            )
+        return case_id
+
+    def _decide_and_record(
+        self, items: Sequence[Item], scored: Sequence[Scored], policy: Policy, principal: Principal
+    ) -> list[ScreenedItem]:
+        now = self._clock()
+        answers: list[ScreenedItem] = []
+        rows: list[DecisionRow] = []
+        texts: list[tuple[str, Scored]] = []
+        for item, result in zip(items, scored, strict=True):
+            if result.error is not None:
+                answers.append(ScreenedItem(item.id, error=result.error))
+                continue
+            decision = decide(
+                result.scores,
+                policy,
+                source=item.source,
+                unscored=result.unscored,
+                uncalibrated=self._uncalibrated,
+            )
+            digest = self._store.digest(item.text)
+            row = self._row(item, digest, result, decision, principal, now)
+            rows.append(row)
+            texts.append((item.text, result))
+            answers.append(ScreenedItem(row.item_id, item.source, None, result, decision, row.id))
+        if not rows:
+            return answers
+        cases = self._record(rows, texts, principal, now)
+        return [replace(answer, case_id=cases.get(answer.decision_id or "")) for answer in answers]
+
+    def _row(
+        self, item: Item, digest: str, result: Scored, decision: Decision, principal: Principal, now: datetime
+    ) -> DecisionRow:
+        return DecisionRow(
+            id=new_id("dec"),
+            # An item sent without an id gets one from its text, so that a retry is the same item again.
+            item_id=item.id or f"itm_{digest[:32]}",
+            text_digest=digest,
+            outcome=decision.outcome.value,
+            because=[because.to_json() for because in decision.because],
+            scores={category: float(score) for category, score in result.scores.items()},
+            enforced=decision.enforced,
+            policy_name=decision.policy_name,
+            policy_version=decision.policy_version,
+            model_version=self._model_version,
+            key_name=principal.name,
+            created_at=now,
+            source=item.source,
+            language=result.language,
+            unscored=result.unscored,
+            stage=result.stage,
+            tokens_seen=result.tokens_seen,
+            tokens_total=result.tokens_total,
+        )
+
+    def _record(
+        self,
+        rows: Sequence[DecisionRow],
+        texts: Sequence[tuple[str, Scored]],
+        principal: Principal,
+        now: datetime,
+    ) -> dict[str, str]:
+        """Store everything in one transaction; returns decision id → case id."""
+        deferred = [
+            NewCase(row, text, _spans(result))
+            for row, (text, result) in zip(rows, texts, strict=True)
+            if row.outcome == Outcome.REVIEW and row.enforced
+        ]
+        try:
+            with self._store.begin() as conn:
+                decision_rows.insert_many(conn, rows)
+                ids = self._triage.open_cases(conn, deferred)
+                audit.append(
+                    conn,
+                    actor=principal.name,
+                    action="decision.made",
+                    subject=rows[0].id,
+                    body=_audited(rows, cases=len(ids)),
+                    at=now,
+                )
+        except NotReady:
+            raise
+        except Exception as fault:
+            # The scores are lost with the transaction, not the items: the caller asks again.
+            logger.error("decisions could not be recorded: %s", where(fault))
+        else:
+            return {new.decision.id: case_id for new, case_id in zip(deferred, ids, strict=True)}
+        raise NotReady("the decisions could not be recorded", code="not_recorded", retry_after_s=1)
+
+
+def digest_of(rows: Sequence[DecisionRow]) -> str:
+    """Return the SHA-256 (hex) over the decisions of one request, as its audit entry carries it.
+
+    Over what was decided and why, not over whose text it was, so that it still holds after an erasure.
+    Order does not matter: rows are taken by id.
+    """
+    decided: list[Any] = [
+        [row.id, row.outcome, row.because, row.scores, row.policy_name, row.policy_version, row.model_version]
+        for row in sorted(rows, key=lambda row: row.id)
+    ]
+    return hashlib.sha256(canonical(decided).encode("ascii")).hexdigest()
+
+
+def _audited(rows: Sequence[DecisionRow], *, cases: int) -> dict[str, Any]:
+    outcomes = [row.outcome for row in rows]
+    return {
+        "decisions": len(rows),
+        "digest": digest_of(rows),
+        "outcomes": {outcome.value: outcomes.count(outcome.value) for outcome in Outcome},
+        "cases": cases,
+        "policy": {"name": rows[0].policy_name, "version": rows[0].policy_version},
+        "model_version": rows[0].model_version,
+    }
+
+
+def _spans(result: Scored) -> tuple[Span, ...]:
+    return tuple(Span(e.start, e.end, e.category) for e in result.evidence)
