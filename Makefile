@@ -4,7 +4,6 @@
 PYTHON ?= python3.11
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-SRC    := prefilter models classifier serving eval tests scripts
 LOCKED := --quiet --require-hashes
 COPY   := .check/site
 
@@ -24,7 +23,6 @@ check: lint types contracts  ## lint, types, import contracts
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check scripts tests/conftest.py tests/postgres_server.py tests/test_house_*.py
 
 # mypy and import-linter see the mapped folders only in a copy that is not editable (docs/adr/0001).
 $(COPY): FORCE $(VENV)/.dev

@@ -1,7 +1,7 @@
 """The file tree at the end of the README: one line per source file, taken from the file's own first line.
 
-`python scripts/tree.py --write` rewrites it from what git tracks; without `--write` it says whether the README is
-up to date. Python files stand with the first sentence of their docstring; data, templates and tests by folder.
+`python scripts/tree.py --write` rewrites it from what git tracks; without `--write` the exit code says whether
+the README is up to date. Python files stand with the first sentence of their docstring, the rest by folder.
 """
 
 from __future__ import annotations
@@ -55,6 +55,9 @@ def said(path: str, root: Path = ROOT) -> str | None:
         docstring = ast.get_docstring(ast.parse((root / path).read_text(encoding="utf-8"))) or ""
         first = " ".join(docstring.split("\n\n")[0].split())
         return re.split(r"(?<=[.!?])\s+(?=[A-Z`])", first)[0].rstrip(".")
+    if path.endswith(".toml"):
+        comment = re.match(r"# *(.+)", (root / path).read_text(encoding="utf-8"))
+        return comment[1].rstrip(".") if comment else None
     return None
 
 
@@ -83,8 +86,13 @@ def lines(root: Path = ROOT) -> list[str]:
 
 
 def _line(name: str, text: str, *, indent: str = "  ") -> str:
-    line = f"{indent}{name}".ljust(COLUMN) + " " + text
-    return line if len(line) <= WIDTH else line[: WIDTH - 1].rstrip() + "…"
+    """Return one line of the tree; a text that is too long ends at its last clause that fits."""
+    start = f"{indent}{name}".ljust(COLUMN) + " "
+    room = WIDTH - len(start)
+    if len(text) > room:
+        ends = [m.start() for m in re.finditer(r"[,;:]? and |[,;:] | \(|[?] ", text) if m.start() <= room]
+        text = text[: ends[-1]] if ends and ends[-1] > room // 3 else text[: room - 1].rstrip() + "…"
+    return start + text
 
 
 def replaced(readme: str, root: Path = ROOT) -> str:

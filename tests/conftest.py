@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
 from postgres_server import own_server
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")

@@ -78,7 +78,7 @@ def connectable(url: str) -> bool:
 
 @contextmanager
 def own_server() -> Iterator[str]:
-    """Start a server, yield its libpq URL (database `postgres`, a superuser), stop it and remove its folder."""
+    """Start a server, yield its libpq URL (as superuser), stop it and remove its folder."""
     bin_dir, user = find_bin_dir(), ordinary_user()
     folder = Path(tempfile.mkdtemp(prefix="prefilter-pg-"))
     who = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}

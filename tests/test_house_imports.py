@@ -1,0 +1,90 @@
+"""Who may import whom: each contract of pyproject.toml is seen to break when someone breaks it.
+
+The rooms are copied to where their import names say (no build, no install), one line is added to one file,
+and import-linter must name the contract. `make check` runs the same contracts on the unchanged house.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+CONTRACTS = [contract["id"] for contract in PROJECT["importlinter"]["contracts"]]
+
+# contract, the file that breaks it, the line added to it
+PLANTS = [
+    ("rooms", "models/text.py", "import prefilter.serving.errors"),
+    ("rooms", "classifier/train.py", "import prefilter.serving.policies"),
+    ("rooms", "serving/engine.py", "import prefilter.eval.metrics"),
+    ("rooms", "eval/metrics.py", "import prefilter.cli"),
+    ("rooms", "prefilter/new_room.py", ""),
+    ("door", "serving/engine.py", "from prefilter import Scorer"),
+    ("training", "models/scorer.py", "import torch"),
+    ("training", "serving/engine.py", "def late():\n    import transformers"),
+    ("fitting", "models/calibrator.py", "from sklearn.isotonic import IsotonicRegression"),
+    ("sql", "serving/triage.py", "from sqlalchemy import select"),
+    ("http", "serving/screening.py", "from fastapi import Request"),
+    ("ray", "serving/engine.py", "import ray"),
+    ("pure", "serving/policies.py", "from prefilter.serving.settings import Settings"),
+    ("pure", "serving/errors.py", "from prefilter.serving import policies"),
+    ("engine", "serving/engine.py", "from prefilter.serving.policies import decide"),
+    ("engine", "serving/engine.py", "from prefilter.serving.store import Store"),
+    ("no-sql-in-http", "serving/api/score.py", "from prefilter.serving.store import cases"),
+    ("no-sql-in-http", "serving/console/cases.py", "from prefilter.serving.store import cases"),
+    ("light-server", "serving/triage.py", "import pyarrow"),
+    ("no-pickle", "models/scorer.py", "import pickle"),
+]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the rooms in the shape of their import names."""
+    site = tmp_path_factory.mktemp("site")
+    for package, folder in PROJECT["setuptools"]["package-dir"].items():
+        for source in (ROOT / folder).rglob("*.py"):
+            copy = site / package.replace(".", "/") / source.relative_to(ROOT / folder)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, copy)
+    return site
+
+
+def lint(house: Path, contract: str) -> str:
+    """Return what import-linter says of one contract, exit code first."""
+    run = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--config", ROOT / "pyproject.toml",
+         "--no-cache", "--no-logo", "--contract", contract],
+        cwd=house.parent, env=os.environ | {"PYTHONPATH": str(house)}, capture_output=True, text=True,
+    )  # fmt: skip
+    return f"{run.returncode}\n{run.stdout}{run.stderr}"
+
+
+def test_every_contract_has_a_plant() -> None:
+    assert {contract for contract, _, _ in PLANTS} == set(CONTRACTS)
+
+
+@pytest.mark.parametrize(("contract", "path", "line"), PLANTS)
+def test_a_planted_violation_is_caught(house: Path, contract: str, path: str, line: str) -> None:
+    room, rest = path.split("/", 1)
+    file = house / "prefilter" / ("" if room == "prefilter" else room) / rest
+    before = file.read_bytes() if file.exists() else None
+    file.write_text((before or b"").decode() + f"\n{line}\n")
+    try:
+        answer = lint(house, contract)
+    finally:
+        file.write_bytes(before) if before is not None else file.unlink()
+    assert answer.startswith("1\n"), answer
+    assert "BROKEN" in answer or "new_room" in answer, answer
+
+
+@pytest.mark.parametrize("contract", CONTRACTS)
+def test_the_unchanged_house_keeps_its_contracts(house: Path, contract: str) -> None:
+    answer = lint(house, contract)
+    assert answer.startswith("0\n"), answer
