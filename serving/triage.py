@@ -183,6 +183,12 @@ class Triage:
         """
         return case_rows.open_many(conn, [self._new_row(case) for case in new])
 
+    def unopened(self, conn: Connection, new: Sequence[NewCase]) -> list[NewCase]:
+        """Return those of `new` that have no case yet, so that a retry need not store their decisions again."""
+        keys = [self._dedupe_key(case.decision) for case in new]
+        known = case_rows.known(conn, keys)
+        return [case for case, key in zip(new, keys, strict=True) if key not in known]
+
     # --- the reviewer -----------------------------------------------------------------------------
 
     def queues(self, principal: Principal) -> list[QueueView]:
@@ -384,9 +390,7 @@ class Triage:
         return NewCaseRow(
             id=new_id("cas"),
             decision_id=decision.id,
-            dedupe_key=self._store.digest(
-                canonical([decision.key_name, decision.item_id, decision.text_digest]), kind="case"
-            ),
+            dedupe_key=self._dedupe_key(decision),
             item_id=decision.item_id,
             key_name=decision.key_name,
             source=decision.source,
@@ -400,6 +404,10 @@ class Triage:
             text=new.text,
             spans=tuple(new.spans),
         )
+
+    def _dedupe_key(self, decision: DecisionRow) -> str:
+        parts = [decision.key_name, decision.item_id, decision.text_digest]
+        return self._store.digest(canonical(parts), kind="case")
 
     def _held(self, conn: Connection, case_id: str, principal: Principal) -> CaseRow:
         require(principal, *REVIEWERS)

@@ -1,7 +1,7 @@
 """Chunks: how many rows travel to a scorer at once, and the scorer that runs in this very process.
 
-A chunk is bounded in rows and in characters, so that memory stays bounded and no worker waits long for another.
-The size of a chunk changes no score: the scorer runs one row at a time.
+A chunk is bounded in rows and in characters, so that memory stays bounded and no worker waits long for
+another. The size of a chunk changes no score: the scorer runs one row at a time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ Text = tuple[str, str | None]  # the text and its declared language
 class ScorerLike(Protocol):
     """What is needed of a Scorer."""
 
-    def score(self, texts: Sequence[object], *, languages: Sequence[str | None] | None = None) -> list[Scored]:
+    def score(
+        self, texts: Sequence[object], *, languages: Sequence[str | None] | None = None
+    ) -> list[Scored]:
         """Score texts in order."""
         ...
 
@@ -63,7 +65,7 @@ def cut_chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 
 def score_chunk(scorer: ScorerLike, chunk: list[Text]) -> list[Scored]:
-    """Score one chunk; a row whose scoring fails becomes `internal_fault` (REVIEW), the others keep their scores."""
+    """Score one chunk; a row that fails is `internal_fault` (REVIEW), the others keep their scores."""
     try:
         return scorer.score([text for text, _ in chunk], languages=[language for _, language in chunk])
     except Exception:
@@ -76,14 +78,4 @@ def faulted() -> Scored:
     """Return what stands for a valid text that could not be scored."""
     from prefilter.models.scorer import Scored
 
-    return Scored(
-        scores={},
-        error=None,
-        unscored="internal_fault",
-        tokens_seen=0,
-        tokens_total=0,
-        windows=0,
-        stage="full",
-        evidence=(),
-        language=None,
-    )
+    return Scored(scores={}, unscored="internal_fault")

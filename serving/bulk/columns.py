@@ -1,8 +1,8 @@
 """The columns of a scores file, and how a scored row becomes values in them.
 
-One row per input row. `because` and `error` are JSON strings; numbers that do not exist are null, never 0. Beside
-the columns that other programs rely on stand `source` (a policy may have bands per stream, so a later decision
-needs it) and `enforced`. Knows no file format.
+One row per input row. `because` and `error` are JSON strings; numbers that do not exist are null, never 0.
+Beside the columns that other programs rely on stand `source` (a policy may have bands per stream, so a
+later decision needs it) and `enforced`. Knows no file format.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def arrow_schema(metadata: dict[str, str] | None = None) -> pa.Schema:
             return pa.int64()
         return pa.bool_() if name == "enforced" else pa.string()
 
-    return pa.schema([pa.field(name, kind(name), nullable=name != "id") for name in COLUMNS], metadata=metadata)
+    return pa.schema(
+        [pa.field(name, kind(name), nullable=name != "id") for name in COLUMNS], metadata=metadata
+    )
 
 
 def policy_label(policy: Policy) -> str:
@@ -63,7 +65,7 @@ def policy_label(policy: Policy) -> str:
 def output_row(
     row: Row, scored: Scored | None, *, policy: Policy, model_version: str, uncalibrated: Collection[str]
 ) -> dict[str, Any]:
-    """Return the values of one output row; `scored` is None exactly for a row that never reached the scorer."""
+    """Return the values of one output row; `scored` is None for a row that never reached the scorer."""
     values: dict[str, Any] = dict.fromkeys(COLUMNS)
     values.update(
         id=row.id, model_version=model_version, policy_version=policy_label(policy), source=row.source

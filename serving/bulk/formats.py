@@ -1,6 +1,7 @@
 """Which format a file has, told by its name alone, and how to open it through its compression.
 
-Knows nothing of rows. A name decides and not the content, so that a command can be refused before anything is read.
+Knows nothing of rows. A name decides and not the content, so that a command can be refused before anything
+is read.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The input files of a run: found, recognised, fingerprinted, and looked into before any row is scored.
 
-A truncated Parquet or a missing column is told at once, with the file's name, so that nobody waits hours for it.
+A truncated Parquet or a missing column is told at once, with the file's name, so that nobody waits hours
+for it.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class Fingerprint:
 def find_inputs(patterns: Iterable[str | Path]) -> list[Input]:
     """Return the files that names and globs stand for, in the order given (a glob's own files sorted).
 
-    Raises WrongRequest for a name that is no file, a glob without files, a file given twice or an unknown format.
+    Raises WrongRequest for a name that is no file, a glob without files, a file given twice or an unknown
+    format.
     """
     paths: list[Path] = []
     for pattern in map(str, patterns):
@@ -106,7 +108,9 @@ def read_header(source: Input) -> list[str]:
         try:
             return next(csv.reader(text, strict=True), [])
         except csv.Error:
-            raise InputUnreadable(f"{source.path}: the header line is not CSV", field=str(source.path)) from None
+            raise InputUnreadable(
+                f"{source.path}: the header line is not CSV", field=str(source.path)
+            ) from None
 
 
 def check_header(source: Input, header: list[str], columns: Columns) -> None:
@@ -121,7 +125,11 @@ def check_header(source: Input, header: list[str], columns: Columns) -> None:
 
 def unreadable(path: Path, error: Exception) -> InputUnreadable:
     """Return the error for a file that cannot be read on; of `error` only its kind is told, no content."""
-    why = error.strerror if isinstance(error, OSError) and error.strerror else "truncated or not what its name says"
+    why = (
+        error.strerror
+        if isinstance(error, OSError) and error.strerror
+        else "truncated or not what its name says"
+    )
     return InputUnreadable(f"{path}: {why}", field=str(path))
 
 
@@ -151,7 +159,7 @@ READ_FAULTS = _read_faults()
 
 
 def _needed(columns: Columns) -> tuple[str, ...]:
-    """The columns that must exist: the text, and whatever was named by the user instead of left at its default."""
+    """The columns that must exist: the text, and whatever the user named instead of leaving the default."""
     plain = Columns()
     named = [columns.text]
     named += [

@@ -1,7 +1,7 @@
 """One run per output: a lock that the system lets go of when its holder dies, however it dies.
 
-The lock is on a file inside the run's folder, which goes when the run is finished. So whoever gets the lock makes
-sure that it still is the file of that name, or two runs could hold locks on two files.
+The lock is on a file inside the run's folder, which goes when the run is finished. So whoever gets the lock
+makes sure that it still is the file of that name, or two runs could hold locks on two files.
 """
 
 from __future__ import annotations

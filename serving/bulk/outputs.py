@@ -25,8 +25,10 @@ ROW_GROUP_ROWS = 32_768
 _METADATA_KEY = "prefilter"
 
 
-def write_scores(output: Path, tables: Iterable[pa.Table], *, identity: Mapping[str, Any], partial: Path) -> None:
-    """Write `tables` (of the scores schema) to `partial`, on the same disk, and at the end rename it to `output`."""
+def write_scores(
+    output: Path, tables: Iterable[pa.Table], *, identity: Mapping[str, Any], partial: Path
+) -> None:
+    """Write `tables` (of the scores schema) to `partial`, on the same disk; at the end rename it."""
     form = recognise(output, for_output=True)
     if form.kind == "parquet":
         _write_parquet(partial, tables, identity)
@@ -56,7 +58,7 @@ def read_identity(output: Path) -> dict[str, Any] | None:
 
 
 def read_scores(path: Path, *, batch_rows: int = ROW_GROUP_ROWS) -> Iterator[pa.Table]:
-    """Yield the rows of a scores file (Parquet or JSONL) in tables; raises InputUnreadable naming file and column."""
+    """Yield the rows of a scores file (Parquet or JSONL) as tables; raises InputUnreadable."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -109,7 +111,7 @@ def _known(rows: list[dict[str, Any]], schema: pa.Schema, path: Path) -> pa.Sche
 
 
 def _fitted(table: pa.Table, schema: pa.Schema, path: Path) -> pa.Table:
-    """Return `table` with exactly the columns of a scores file; only `source` and `enforced` may be absent."""
+    """Return `table` with the columns of a scores file; only `source` and `enforced` may be absent."""
     import pyarrow as pa
 
     columns = []

@@ -1,9 +1,10 @@
-"""The finished parts of an unfinished run: files of a fixed number of rows, and the journal that vouches for them.
+"""The finished parts of an unfinished run: files of a fixed number of rows, and the journal that vouches
+for them.
 
-A part is written under a temporary name, flushed to the disk, renamed, and only then entered in the journal with
-its digest, so that a kill at any point leaves either the whole part or none. The journal's first line says what is
-being made of what; a run of anything else refuses to go on with these parts. Rows are cut into parts at fixed
-counts, so an interrupted run and an unbroken one have the same parts.
+A part is written under a temporary name, flushed to the disk, renamed, and only then entered in the journal
+with its digest, so that a kill at any point leaves either the whole part or none. The journal's first line
+says what is being made of what; a run of anything else refuses to go on with these parts. Rows are cut into
+parts at fixed counts, so an interrupted run and an unbroken one have the same parts.
 """
 
 from __future__ import annotations
@@ -70,7 +71,9 @@ class Parts:
                     field=difference,
                 )
         for path in self.folder.iterdir():
-            if path.name.startswith("part-") and path not in {self._path(part.number) for part in self.finished}:
+            if path.name.startswith("part-") and path not in {
+                self._path(part.number) for part in self.finished
+            }:
                 path.unlink()
         lines = [json.dumps(identity) + "\n", *(part.to_line() for part in self.finished)]
         _write_durably(self._journal, "".join(lines).encode())

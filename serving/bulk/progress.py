@@ -13,14 +13,22 @@ from typing import Any, Self
 class Progress:
     """Counts rows. On a terminal (stderr) it draws; `total` None draws a bar without an end."""
 
-    def __init__(self, *, total: int | None, done: int = 0, label: str = "scored", visible: bool | None = None) -> None:
+    def __init__(
+        self, *, total: int | None, done: int = 0, label: str = "scored", visible: bool | None = None
+    ) -> None:
         """`done` rows were finished by an earlier run and do not count towards the rate."""
         self._bar: Any = None
         if is_terminal() if visible is None else visible:
             from tqdm import tqdm
 
             self._bar = tqdm(
-                total=total, initial=done, desc=label, unit=" rows", file=sys.stderr, dynamic_ncols=True, leave=False
+                total=total,
+                initial=done,
+                desc=label,
+                unit=" rows",
+                file=sys.stderr,
+                dynamic_ncols=True,
+                leave=False,
             )
 
     def advance(self, rows: int = 1) -> None:

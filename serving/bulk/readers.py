@@ -1,8 +1,8 @@
 """Reads rows from JSONL, CSV and Parquet as a stream: one `Row` per input row, in order, in bounded memory.
 
-A piece that is no row (bad JSON, invalid UTF-8, a broken quotation) becomes a row with `error` and reading goes
-on; a file that cannot be read on (truncated) raises InputUnreadable naming it. `skip` passes over rows that an
-earlier run has finished, without interpreting them where the format allows.
+A piece that is no row (bad JSON, invalid UTF-8, a broken quotation) becomes a row with `error` and reading
+goes on; a file that cannot be read on (truncated) raises InputUnreadable naming it. `skip` passes over rows
+that an earlier run has finished, without interpreting them where the format allows.
 """
 
 from __future__ import annotations
@@ -145,7 +145,9 @@ def _read_parquet(source: Input, columns: Columns, start: int, skip: int) -> Ite
         if not groups:
             return
         try:
-            batches = file.iter_batches(PARQUET_BATCH_ROWS, row_groups=groups, columns=present, use_threads=False)
+            batches = file.iter_batches(
+                PARQUET_BATCH_ROWS, row_groups=groups, columns=present, use_threads=False
+            )
             for batch in batches:
                 for row in _batch_rows(batch, columns, number, source, first_row=number - start):
                     yield None if number < skip else row
@@ -161,14 +163,10 @@ def _batch_rows(batch: Any, columns: Columns, number: int, source: Input, *, fir
     for offset, cells in enumerate(zip(*values, strict=True)):
         where = f"{source.path.name} row {first_row + offset}"
         if any(cell is _NOT_UTF8 for cell in cells):
-            yield broken_row(
-                number + offset, input_index=source.index, where=where, why="not valid UTF-8"
-            )
+            yield broken_row(number + offset, input_index=source.index, where=where, why="not valid UTF-8")
             continue
         fields = dict(zip(names, cells, strict=True))
-        yield row_from_fields(
-            fields, columns, number=number + offset, input_index=source.index, where=where
-        )
+        yield row_from_fields(fields, columns, number=number + offset, input_index=source.index, where=where)
 
 
 _NOT_UTF8 = RowError("broken_line", "not valid UTF-8")

@@ -1,7 +1,7 @@
 """Applies a policy to a scores file: no model, no text, seconds for a million rows.
 
-The outcome is `policies.decide`'s, row for row. What is allowed, which is most of any stream, is found for whole
-columns at once; every other row goes through `decide` itself.
+The outcome is `policies.decide`'s, row for row. What is allowed, which is most of any stream, is found for
+whole columns at once; every other row goes through `decide` itself.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def decide_file(scores: Path, output: Path, *, policy: Policy, uncalibrated: Collection[str] | None = None) -> Summary:
+def decide_file(
+    scores: Path, output: Path, *, policy: Policy, uncalibrated: Collection[str] | None = None
+) -> Summary:
     """Write `scores` again with the outcomes of `policy`.
 
     `uncalibrated` is needed where the file does not say which categories of its model are (see
@@ -38,7 +40,9 @@ def decide_file(scores: Path, output: Path, *, policy: Policy, uncalibrated: Col
         raise WrongRequest(f"{output}: is also the input", field="output")
     known = uncalibrated_of(scores) if uncalibrated is None else uncalibrated
     if known is None:
-        raise WrongRequest(f"{scores}: does not say which categories are uncalibrated; name its model", field="model")
+        raise WrongRequest(
+            f"{scores}: does not say which categories are uncalibrated; name its model", field="model"
+        )
     summary = Summary()
 
     def decided() -> Iterator[pa.Table]:
@@ -47,7 +51,10 @@ def decide_file(scores: Path, output: Path, *, policy: Policy, uncalibrated: Col
             summary.count(again)
             yield again
 
-    identity = {**(read_identity(scores) or {}), "policy": {"name": policy_label(policy), "body": policy.to_body()}}
+    identity = {
+        **(read_identity(scores) or {}),
+        "policy": {"name": policy_label(policy), "body": policy.to_body()},
+    }
     partial = output.with_name(f".{output.name}.partial")
     try:
         write_scores(output, decided(), identity=identity, partial=partial)
@@ -109,11 +116,13 @@ def _rows_by_source(
 
 
 def _allowed(scores: dict[str, Any], rows: Any, bands: Any) -> tuple[Any, list[str]]:
-    """Return which rows every category allows, and the `because` of those: the category closest to its edge."""
+    """Return which rows every category allows, and their `because`: the category closest to its edge."""
     names = list(bands)
     matrix = np.stack([scores[name][rows] for name in names], axis=1) if names else np.empty((len(rows), 0))
     edges = [_first_edge(bands[name]) for name in names]
-    limits = np.asarray([np.float32(np.inf) if edge is None else np.float32(edge) for edge in edges], np.float32)
+    limits = np.asarray(
+        [np.float32(np.inf) if edge is None else np.float32(edge) for edge in edges], np.float32
+    )
     with np.errstate(invalid="ignore"):
         allowed = np.isfinite(matrix).all(axis=1) & (matrix < limits).all(axis=1) & bool(names)
     kept = matrix[allowed].astype(np.float64)
@@ -132,7 +141,12 @@ def _first_edge(bands: Bands) -> float | None:
 
 
 def _decide_row(
-    row: int, scores: dict[str, Any], because: str | None, policy: Policy, source: str | None, uncalibrated: Any
+    row: int,
+    scores: dict[str, Any],
+    because: str | None,
+    policy: Policy,
+    source: str | None,
+    uncalibrated: Any,
 ) -> Decision:
     present = {head: values[row] for head, values in scores.items() if np.isfinite(values[row])}
     return decide(

@@ -1,7 +1,7 @@
 """A row on its way from an input file to the scorer, and the names of the columns it was read from.
 
-A row that breaks the contract still is a row: it carries `error` instead of a text, so that the output has one
-row per input row. Knows no file format.
+A row that breaks the contract still is a row: it carries `error` instead of a text, so that the output has
+one row per input row. Knows no file format.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Row:
 
 
 def broken_row(number: int, *, input_index: int, where: str, why: str) -> Row:
-    """Return the row for a piece of input that is no row; `where` names file and line, `why` quotes nothing."""
+    """Return the row for a piece of input that is none; `where` names file and line, `why` quotes nothing."""
     return Row(number, str(number), input_index, where, error=RowError("broken_line", f"{where}: {why}"))
 
 
@@ -72,7 +72,9 @@ def row_from_fields(
         return Row(number, row_id, input_index, where, error=RowError(code, f"{where}: {message}"))
 
     if identity is None and raw_id is not None:
-        return refuse("bad_id", f"{columns.id} must be a string or a whole number, 1 to {MAX_NAME_CHARS} characters")
+        return refuse(
+            "bad_id", f"{columns.id} must be a string or a whole number, 1 to {MAX_NAME_CHARS} characters"
+        )
     text = fields.get(columns.text)
     if text is None:
         return refuse("missing_text", f"{columns.text} is missing")
@@ -99,4 +101,8 @@ def _read_id(value: object) -> str | None:
 
 def _is_plain(value: str) -> bool:
     """Whether a short name survives UTF-8, Parquet and a database: no lone surrogate, no NUL."""
-    return len(value) <= MAX_NAME_CHARS and "\0" not in value and not any(0xD800 <= ord(c) <= 0xDFFF for c in value)
+    return (
+        len(value) <= MAX_NAME_CHARS
+        and "\0" not in value
+        and not any(0xD800 <= ord(c) <= 0xDFFF for c in value)
+    )

@@ -1,7 +1,7 @@
 """THE bulk use case: the rows of input files are scored and decided, and stand in the output in input order.
 
-Finished parts lie beside the output until it is whole; a run that was killed goes on after the last of them, and
-the output is the same bytes as an unbroken run's. Knows no database, opens no case.
+Finished parts lie beside the output until it is whole; a run that was killed goes on after the last of
+them, and the output is the same bytes as an unbroken run's. Knows no database, opens no case.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Run:
 
 @dataclass(slots=True)
 class Summary:
-    """How a run ended: rows by outcome (`error` for broken ones), and how many an earlier run had finished."""
+    """How a run ended: rows by outcome (`error` for broken ones), and how many were finished before."""
 
     rows: int = 0
     resumed: int = 0
@@ -74,8 +74,8 @@ class Summary:
 def score_files(run: Run, *, pool: Pool | None = None) -> Summary:
     """Score every row of the inputs into `run.output`.
 
-    Raises WrongRequest before anything is touched, InputUnreadable where a file breaks off (finished parts stay),
-    RunDiffers where parts of another run lie there, OutputBusy where another run writes them.
+    Raises WrongRequest before anything is touched, InputUnreadable where a file breaks off (finished parts
+    stay), RunDiffers where parts of another run lie there, OutputBusy where another run writes them.
     """
     inputs = find_inputs(run.inputs)
     recognise(run.output, for_output=True)
@@ -94,7 +94,9 @@ def score_files(run: Run, *, pool: Pool | None = None) -> Summary:
         try:
             _score_into(parts, run, inputs, manifest, pool)
             _check_unchanged(inputs, identity)
-            write_scores(run.output, parts.tables(), identity=identity, partial=parts.folder / "output.partial")
+            write_scores(
+                run.output, parts.tables(), identity=identity, partial=parts.folder / "output.partial"
+            )
         except BaseException:
             if not parts.finished:
                 parts.remove()

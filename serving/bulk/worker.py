@@ -1,8 +1,8 @@
 """One scoring process: `python -m prefilter.serving.bulk.worker FD MODEL`.
 
-It loads the model once, says so, and answers chunks on the socket FD until its parent closes it or dies: it holds
-no other end of the socket, so it never outlives the run. Started as a program of its own and not by forking, since
-ONNX sessions do not survive a fork and the lock on the output must not be inherited.
+It loads the model once, says so, and answers chunks on the socket FD until its parent closes it or dies: it
+holds no other end of the socket, so it never outlives the run. Started as a program of its own and not by
+forking, since ONNX sessions do not survive a fork and the lock on the output must not be inherited.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """N scoring processes, each with its own one-thread sessions, and the one loop that feeds them.
 
-A worker holds one chunk at a time and gets the next when it answers; finished chunks wait for their turn, at most
-a few per worker, so memory is bounded and the order of rows kept. A worker that dies (killed for memory, say) is
-replaced and its chunk tried row by row: only the row that kills again becomes `internal_fault`, which is REVIEW.
-No sleeping and no polling.
+A worker holds one chunk at a time and gets the next when it answers; finished chunks wait for their turn,
+at most a few per worker, so memory is bounded and the order of rows kept. A worker that dies (killed for
+memory, say) is replaced and its chunk tried row by row: only the row that kills again becomes
+`internal_fault`, which is REVIEW. No sleeping and no polling.
 """
 
 from __future__ import annotations
@@ -114,7 +114,14 @@ class _Worker:
     def __init__(self, model: Path) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            command = [sys.executable, "-P", "-m", "prefilter.serving.bulk.worker", str(theirs.fileno()), str(model)]
+            command = [
+                sys.executable,
+                "-P",
+                "-m",
+                "prefilter.serving.bulk.worker",
+                str(theirs.fileno()),
+                str(model),
+            ]
             self._process = subprocess.Popen(
                 command,
                 pass_fds=[theirs.fileno()],

@@ -7,7 +7,7 @@ held.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -129,6 +129,11 @@ def open_many(conn: Connection, new: Sequence[NewCaseRow]) -> list[str]:
         if texts:
             conn.execute(case_texts.insert(), texts)
     return [known[row.dedupe_key] for row in new]
+
+
+def known(conn: Connection, dedupe_keys: Sequence[str]) -> set[str]:
+    """Return those of the dedupe keys that have a case."""
+    return set(_ids(conn, dedupe_keys))
 
 
 def find(conn: Connection, case_id: str) -> CaseRow | None:
@@ -348,7 +353,7 @@ def _one(conn: Connection, *where: ColumnElement[bool]) -> CaseRow | None:
     return CaseRow(spans=spans, **values)
 
 
-def _ids(conn: Connection, dedupe_keys: dict[str, NewCaseRow]) -> dict[str, str]:
+def _ids(conn: Connection, dedupe_keys: Collection[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for part in _chunks(list(dedupe_keys)):
         statement = select(cases.c.dedupe_key, cases.c.id).where(cases.c.dedupe_key.in_(part))

@@ -1,0 +1,58 @@
+"""`prefilter serve`, `audit verify`, `erase` and `purge`: the service, and what it keeps."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from prefilter.complaints import FAILED
+
+audit = typer.Typer(help="The audit trail.", no_args_is_help=True, rich_markup_mode=None)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands that have no group."""
+    for command in (serve, erase, purge):
+        app.command()(command)
+
+
+def serve() -> None:
+    """Serve the API and the console; settings come from PREFILTER_* variables."""
+    from prefilter.serving.app import serve as run
+    from prefilter.serving.settings import Settings
+
+    run(Settings.from_env())
+
+
+@audit.command()
+def verify() -> None:
+    """Walk the audit chain; fails where an entry was edited, removed or moved."""
+    from prefilter.serving.audit import verify as walk
+    from prefilter.workplace import open_workplace
+
+    with open_workplace() as place:
+        found = walk(place.store)
+    if not found.ok:
+        print(f"broken at entry {found.broken_at}")
+        raise typer.Exit(FAILED)
+    print(f"ok: {found.entries} entries, head {found.head}")
+
+
+def erase(item_id: Annotated[str, typer.Argument(help="The item's id.")]) -> None:
+    """Erase the texts of every case of an item, and close those that still wait."""
+    from prefilter.workplace import open_workplace
+
+    with open_workplace() as place:
+        count = place.triage.erase(item_id, place.operator)
+    print(f"erased the texts of {count} cases")
+
+
+def purge() -> None:
+    """Erase the texts of cases whose retention after resolution has passed, and sessions that have ended."""
+    from prefilter.workplace import open_workplace
+
+    with open_workplace() as place:
+        count = place.triage.purge()
+        place.auth.purge()
+    print(f"erased the texts of {count} cases")
