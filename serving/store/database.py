@@ -26,7 +26,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, func, select, t
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from prefilter.serving.errors import InternalFault, NotReady, PrefilterError
@@ -242,14 +242,15 @@ def _make_private(path: Path) -> None:
 
 @contextlib.contextmanager
 def _plain_errors() -> Iterator[None]:
-    # Raised after the handler has ended, so that the driver's error is not even the new error's context.
-    plain: PrefilterError | None = None
     try:
         yield
     except SQLAlchemyError as error:
         plain = _plain(error)
-    if plain is not None:
-        raise plain
+        # Python keeps the driver's error as the context of ours, and some loggers print contexts: empty it.
+        error.args, error.__cause__, error.__context__ = (type(error).__name__,), None, None
+        if isinstance(error, StatementError):
+            error.orig, error.statement, error.params = None, None, None
+        raise plain from None
 
 
 def _plain(error: SQLAlchemyError) -> PrefilterError:

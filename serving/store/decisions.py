@@ -1,4 +1,4 @@
-"""Decisions as rows: inserted in bulk, a column per score, read back for what-ifs. No item text, only digests."""
+"""Decisions as rows: inserted in bulk, a column per score, read back for what-ifs. No text, only digests."""
 
 from __future__ import annotations
 
