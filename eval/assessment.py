@@ -6,7 +6,7 @@ scores and counted beside it; the policies' shares (`operating`) include them as
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +24,11 @@ from prefilter.eval.operating import (
     length_parts,
     operating_point,
 )
+from prefilter.eval.plan import Role
 from prefilter.eval.scoring import ERROR, UNSCORED, Scoring
 from prefilter.eval.suites import Suite, verdict
 from prefilter.models.labels import ANY, CATEGORIES
-from prefilter.serving.policies import Policy
+from prefilter.serving.policies import Outcome, Policy
 
 SLICE_REPLICATES = 200
 LEAST_SLICE_ROWS = 20
@@ -93,6 +94,30 @@ def assess(
     return Assessment(suite, scoring, outcomes, document)
 
 
+def false_alarms(assessments: Sequence[Assessment], roles: Sequence[Role]) -> dict[str, Any]:
+    """Pool the suites that are benign by origin: per policy the share held, also by decile of length."""
+    benign = [a for a, role in zip(assessments, roles, strict=True) if role is Role.BENIGN]
+    pooled: dict[str, Any] = {}
+    for policy in benign[0].outcomes if benign else ():
+        parts = [a.outcomes[policy] for a in benign]
+        joined = Outcomes(
+            parts[0].policy,
+            np.concatenate([p.index for p in parts]),
+            np.concatenate([p.first_cause for p in parts]),
+        )
+        lengths = np.concatenate([a.suite.lengths() for a in benign])
+        n, held = joined.index.size, int(joined.held.sum())
+        pooled[policy] = {
+            "suites": [a.suite.name for a in benign],
+            "n": n,
+            "held": held / n,
+            "blocked": int(joined.is_(Outcome.BLOCK).sum()) / n,
+            "ci95": {"held": list(wilson(held, n) or ())},
+            "by_length": held_by_length(joined, lengths),
+        }
+    return pooled
+
+
 def _measured(
     scores: NDArray[np.float32], positive: NDArray[np.bool_], rows: NDArray[np.bool_], *, replicates: int
 ) -> dict[str, Any]:
@@ -108,7 +133,7 @@ def _undeclared(scoring: Scoring) -> dict[str, Any]:
     return {
         "n_unscored": n_unscored,
         "share_unscored": None if share is None else n_unscored / part.status.size,
-        "ci95": None if share is None else list(share),
+        "ci95": {"share_unscored": None if share is None else list(share)},
         "unscored_reasons": part.reasons(UNSCORED),
     }
 

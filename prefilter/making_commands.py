@@ -43,8 +43,8 @@ def export(recipe: Recipe) -> None:
 
 def evaluate(
     targets: Annotated[
-        list[str], typer.Argument(metavar="SUITE_OR_PARQUET...", help="Suites, or Parquet files.")
-    ],
+        list[str] | None, typer.Argument(metavar="SUITE_OR_PARQUET...", help="Suites, or Parquet files.")
+    ] = None,
     split: Annotated[str | None, typer.Option(help="Only the rows of this split; default: all.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="End with one JSON document on the last line.")
@@ -53,13 +53,30 @@ def evaluate(
         str | None, typer.Option(help="A model's name or folder; default: the live one.")
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(help="Also write this report (.md), with its plots beside it.")
+        Path | None, typer.Option(help="Also write REPORT.md, REPORT.json and REPORT.html (with plots).")
     ] = None,
+    all_suites: Annotated[bool, typer.Option("--all", help="Every public test suite of the plan.")] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most so many rows of each suite, drawn with a fixed seed.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads; default: one per core.")] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no scores under PREFILTER_HOME.")] = False,
 ) -> None:
-    """Measure a model on labelled suites."""
+    """Measure a model on labelled suites: names found in PREFILTER_DATA_DIR, or Parquet files."""
     from prefilter.eval.command import evaluate as run
 
-    run(targets, split=split, as_json=as_json, model=model, report=report)
+    code = run(
+        targets or [],
+        split=split,
+        json_out=as_json,
+        model=model,
+        report=report,
+        all_suites=all_suites,
+        limit=limit,
+        workers=workers,
+        no_cache=no_cache,
+    )
+    raise typer.Exit(code)
 
 
 def bench() -> None:

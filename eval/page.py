@@ -1,0 +1,87 @@
+"""The results page, as Markdown and as one HTML file that needs no network, no script and no other file."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+
+from prefilter.eval.plots import Plot
+from prefilter.eval.table import Section, Table
+
+_STYLE = """
+:root { color-scheme: light; --ink: #1b1f24; --line: #d5dae0; --soft: #f5f7f9; }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: #fff; max-width: 72rem;
+       margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.4rem; }
+.scroll { overflow-x: auto; margin: 1rem 0; }
+table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: right; }
+td { white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; } thead th { background: var(--soft); }
+figure { margin: 1.5rem 0; } figure svg { max-width: 100%; height: auto; } figcaption { font-size: 13px; }
+code { background: var(--soft); padding: 0 .2rem; } nav li { display: inline; margin-right: 1rem; }
+"""
+
+
+def markdown(title: str, sections: Sequence[Section], *, plots_in: str | None = None) -> str:
+    """Return the page as Markdown; `plots_in` is the file beside it that has the plots."""
+    lines = [f"# {title}", ""]
+    if plots_in is not None:
+        lines += [f"Plots: [{plots_in}]({plots_in}).", ""]
+    for section in sections:
+        lines += [f"## {section.title}", "", section.text, ""]
+        for table in filter(None, section.tables):
+            lines += [*_markdown_table(table), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def page(title: str, sections: Sequence[Section], plots: Mapping[str, Plot]) -> str:
+    """Return the page as one HTML document with its plots inside."""
+    links = "".join(f'<li><a href="#{_anchor(s.title)}">{html.escape(s.title)}</a></li>' for s in sections)
+    body = "".join(_html_section(section, plots) for section in sections)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<h1>{html.escape(title)}</h1>\n<nav><ul>{links}</ul></nav>\n{body}</body>\n</html>\n"
+    )
+
+
+def _html_section(section: Section, plots: Mapping[str, Plot]) -> str:
+    parts = [f'<section id="{_anchor(section.title)}"><h2>{html.escape(section.title)}</h2>']
+    parts.append(f"<p>{_inline(section.text)}</p>")
+    for name in section.figures:
+        if name in plots:
+            plot = plots[name]
+            caption = html.escape(plot.caption)
+            parts.append(f'<figure role="img" aria-label="{caption}">{plot.svg}')
+            parts.append(f"<figcaption>{caption}</figcaption></figure>")
+    parts += [_html_table(table) for table in filter(None, section.tables)]
+    return "\n".join([*parts, "</section>\n"])
+
+
+def _html_table(table: Table) -> str:
+    head = "".join(f'<th scope="col">{_inline(cell)}</th>' for cell in table.header)
+    rows = "".join(f"<tr>{''.join(f'<td>{_inline(cell)}</td>' for cell in row)}</tr>\n" for row in table.rows)
+    heading = f"<thead><tr>{head}</tr></thead>" if any(table.header) else ""
+    return f'<div class="scroll" tabindex="0"><table>{heading}<tbody>\n{rows}</tbody></table></div>'
+
+
+def _markdown_table(table: Table) -> list[str]:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    rule = "|" + "|".join("---" if column == 0 else "---:" for column in range(len(table.header))) + "|"
+    return [line(table.header), rule, *(line(row) for row in table.rows)]
+
+
+def _inline(text: str) -> str:
+    """Escape, then the two marks that section texts use: `code` and *emphasis*."""
+    safe = html.escape(text)
+    safe = re.sub(r"`([^`]+)`", r"<code>\1</code>", safe)
+    return re.sub(r"(?<![\w*])\*([^*\s][^*]*)\*(?![\w*])", r"<em>\1</em>", safe)
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
