@@ -1,7 +1,7 @@
 """The file tree at the end of the README: one line per source file, taken from the file's own first line.
 
-`python scripts/tree.py --write` rewrites it from what git tracks; without `--write` the exit code says whether
-the README is up to date. Python files stand with the first sentence of their docstring, the rest by folder.
+`python scripts/tree.py --write` rewrites it from what git tracks; without it the exit code says whether the
+README is up to date. Python files stand with the first sentence of their docstring, the rest by folder.
 """
 
 from __future__ import annotations
