@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -70,11 +71,12 @@ def verify(store: Store) -> AuditVerification:
     previous, count = GENESIS, 0
     with store.read() as conn:
         last = rows.head(conn)
-        for entry in rows.stream(conn):
-            count += 1
-            if entry.seq != count or entry.prev_hash != previous or entry_hash(entry) != entry.hash:
-                return AuditVerification(False, count, count, previous)
-            previous = entry.hash
+        with closing(rows.stream(conn)) as entries:
+            for entry in entries:
+                count += 1
+                if entry.seq != count or entry.prev_hash != previous or entry_hash(entry) != entry.hash:
+                    return AuditVerification(False, count, count, previous)
+                previous = entry.hash
     if (last.seq, last.hash) != (count, previous):
         return AuditVerification(False, count, min(count, last.seq) + 1, previous)
     return AuditVerification(True, count, None, previous)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -49,11 +49,12 @@ def add(conn: Connection, entry: AuditEntry) -> None:
     conn.execute(update(audit_head).where(audit_head.c.id == 1).values(seq=entry.seq, hash=entry.hash))
 
 
-def stream(conn: Connection) -> Iterator[AuditEntry]:
-    """Yield every entry, oldest first."""
-    statement = select(audit).order_by(audit.c.seq)
-    for row in conn.execution_options(yield_per=1_000).execute(statement):
-        yield AuditEntry(**row._mapping)
+def stream(conn: Connection) -> Generator[AuditEntry, None, None]:
+    """Yield every entry, oldest first; close it when stopping early."""
+    statement = select(audit).order_by(audit.c.seq).execution_options(yield_per=1_000)
+    with conn.execute(statement) as result:
+        for row in result:
+            yield AuditEntry(**row._mapping)
 
 
 def newest(

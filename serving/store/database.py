@@ -181,7 +181,8 @@ def serialise(conn: Connection, name: str) -> None:
 
 def insert_once(conn: Connection, table: Any, **values: Any) -> bool:
     """Insert one row unless a unique column already holds its value; returns whether it was inserted."""
-    return conn.execute(insert_new(conn, table).values(**values)).rowcount == 1
+    statement = insert_new(conn, table).values(**values).returning(*table.primary_key)
+    return conn.execute(statement).first() is not None
 
 
 def insert_new(conn: Connection, table: Any) -> Any:

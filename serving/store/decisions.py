@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -66,19 +66,22 @@ def find(conn: Connection, decision_id: str, *, key_name: str | None = None) -> 
     return None if row is None else _row(row)
 
 
-def recent_scores(conn: Connection, policy_name: str, *, limit: int = 50_000) -> Iterator[StoredScores]:
+def recent_scores(
+    conn: Connection, policy_name: str, *, limit: int = 50_000
+) -> Generator[StoredScores, None, None]:
     """Stream the newest decisions made under any version of a policy, newest first."""
     statement = (
         select(decisions.c.outcome, decisions.c.source, decisions.c.unscored, *_SCORES)
         .where(decisions.c.policy_name == policy_name)
         .order_by(decisions.c.created_at.desc(), decisions.c.id.desc())
         .limit(limit)
+        .execution_options(yield_per=2_000)
     )
-    for outcome, source, unscored, *values in conn.execution_options(yield_per=2_000).execute(statement):
-        scores = {
-            head: np.float32(value) for head, value in zip(HEADS, values, strict=True) if value is not None
-        }
-        yield StoredScores(outcome, source, unscored, scores)
+    with conn.execute(statement) as result:
+        for outcome, source, unscored, *values in result:
+            pairs = zip(HEADS, values, strict=True)
+            scores = {head: np.float32(value) for head, value in pairs if value is not None}
+            yield StoredScores(outcome, source, unscored, scores)
 
 
 def _values(row: DecisionRow) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, case, delete, select, update
+from sqlalchemy import Connection, case, delete, literal, select, update
 
+from prefilter.serving.store.columns import Instant
 from prefilter.serving.store.database import insert_new
 from prefilter.serving.store.keys import KeyRow, by_id
 from prefilter.serving.store.tables import keys, login_attempts, sessions
@@ -53,7 +54,7 @@ def count_attempt(
         .where(login_attempts.c.bucket == bucket)
         .values(
             failures=case((stale, 1), else_=login_attempts.c.failures + 1),
-            since=case((stale, now), else_=login_attempts.c.since),
+            since=case((stale, literal(now, Instant())), else_=login_attempts.c.since),
         )
         .returning(login_attempts.c.failures, login_attempts.c.since)
     ).one()
