@@ -37,13 +37,11 @@ class Entry:
 
 @cache
 def taxonomy() -> dict[str, Entry]:
-    """Every category's entry, in the categories' order; raises `TaxonomyError` where one is missing or extra."""
+    """Every category's entry, in their order; raises `TaxonomyError` where one is missing or extra."""
     text = resources.files("prefilter.models").joinpath("data/taxonomy.toml").read_text(encoding="utf-8")
     raw = tomllib.loads(text)
     if set(raw) != set(CATEGORIES):
-        raise TaxonomyError(
-            f"taxonomy.toml differs from the categories: {sorted(set(raw) ^ set(CATEGORIES))}"
-        )
+        raise TaxonomyError(f"taxonomy.toml and labels.py differ: {sorted(set(raw) ^ set(CATEGORIES))}")
     return {
         name: Entry(
             category=name,
@@ -62,10 +60,10 @@ def page() -> str:
     lines = [
         "# Taxonomy",
         "",
-        "Ten categories; a text may belong to several. The examples at the border are described, never quoted.",
+        "Ten categories; a text may belong to several. Examples at the border are described, never quoted.",
         "Written from `models/data/taxonomy.toml` by `python -m prefilter.models.taxonomy`: change it there.",
         "",
-        "`any` is not a category: it is the model's one-number verdict of harm, trained as a head of its own.",
+        "`any` is no category: it is the model's one-number verdict of harm, trained as a head of its own.",
     ]
     for entry in taxonomy().values():
         lines += ["", f"## {entry.category}", "", entry.definition, "", "Inside:", ""]

@@ -29,7 +29,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 SPELLED = re.compile(r"(?<![^\W_])[A-Za-z]([ .\-_*])[A-Za-z](?:\1[A-Za-z]){2,}(?![^\W_])")
 LEET = re.compile(r"(?<=[A-Za-z])(?:00|33|55|\$\$|[013457@$!])(?=[A-Za-z])")
 LEET_LETTER = {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "!": "i"}
-CODE = re.compile(r"[/\\=_:2689]|\w[.#]\w|^\W*[0-9a-fA-F]{6,}\W*$")
+CODE = re.compile(r"[/\\=_:2689]|\w[.#]\w|^\W*(?:0x)?[0-9a-fA-F]{6,}\W*$")
 """Addresses, numbers with a unit, versions, hexadecimal: tokens whose digits are digits."""
 SHORT = re.compile(r"^\W*[a-z][^a-z][a-z]\W*$")
 SHOUT = re.compile(r"^\W*[A-Za-z]{1,2}![A-Za-z]{1,5}\W*$")
