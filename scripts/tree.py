@@ -1,7 +1,8 @@
 """The file tree at the end of the README: one line per source file, taken from the file's own first line.
 
 `python scripts/tree.py --write` rewrites it from what git tracks; without it the exit code says whether the
-README is up to date. Python files stand with the first sentence of their docstring, the rest by folder.
+README is up to date. Python files stand with the first sentence of their docstring, pages with their
+heading, the rest by folder.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ SAID = {
     "serving/static/": "one stylesheet and small ES modules, no build step",
     "serving/templates/": "the console's pages",
     "tests/": "flat: test_<package>_<module>.py; fixtures in conftest.py; nothing skips",
-    "docs/": "adr, glossary, taxonomy, api, operating (runbook), reviewers, results",
+    "docs/adr/": "decisions that are hard to reverse, with their reasons",
     "requirements/": "hashed locks: serve, train, bulk, dev; build, encoder, torch",
     "scripts/": "what make calls: locks, apt packages, this tree",
     ".ci/run": "make check and make test from a clean clone",
@@ -54,11 +55,17 @@ def said(path: str, root: Path = ROOT) -> str | None:
     if path.endswith(".py"):
         docstring = ast.get_docstring(ast.parse((root / path).read_text(encoding="utf-8"))) or ""
         first = " ".join(docstring.split("\n\n")[0].split())
-        return re.split(r"(?<=[.!?])\s+(?=[A-Z`])", first)[0].rstrip(".")
+        return _sentence(first)
+    if path.endswith(".md"):
+        return (root / path).read_text(encoding="utf-8").split("\n")[0].lstrip("# ")
     if path.endswith(".toml"):
         comment = re.match(r"# *(.+)", (root / path).read_text(encoding="utf-8"))
-        return comment[1].rstrip(".") if comment else None
+        return _sentence(comment[1]) if comment else None
     return None
+
+
+def _sentence(text: str) -> str:
+    return re.split(r"(?<=[.!?])\s+(?=[A-Z`])", text)[0].rstrip(".")
 
 
 def lines(root: Path = ROOT) -> list[str]:
@@ -81,7 +88,9 @@ def lines(root: Path = ROOT) -> list[str]:
                 continue
             out.append(_line("/".join(parts), said(path, root) or ""))
     out.append("")
-    out += [_line(name, SAID[name], indent="") for name in SAID if name.split("/")[0] not in ROOMS]
+    around = SAID | {path: said(path, root) or "" for path in paths if re.fullmatch(r"docs/\w+\.md", path)}
+    order = [name for name in around if name.split("/")[0] not in ROOMS]
+    out += [_line(name, around[name], indent="") for name in sorted(order, key=lambda n: ("/" not in n, n))]
     return out
 
 
