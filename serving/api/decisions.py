@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,7 +11,9 @@ from starlette.responses import Response
 from prefilter.models.text import check_text
 from prefilter.serving.api.wire import Anyone, Pipeline, answer, document, part, read_object, run
 from prefilter.serving.errors import Forbidden, Unprocessable
-from prefilter.serving.store.decisions import DecisionRow
+
+if TYPE_CHECKING:
+    from prefilter.serving.store.decisions import DecisionRow
 
 router = APIRouter(prefix="/v1/decisions", tags=["decisions"])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -11,7 +11,9 @@ from starlette.responses import Response
 from prefilter.serving.api.wire import Admin, answer, document, part, read_object, run
 from prefilter.serving.auth import ROLES
 from prefilter.serving.errors import NotFound
-from prefilter.serving.store.keys import KeyRow
+
+if TYPE_CHECKING:
+    from prefilter.serving.store.keys import KeyRow
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 

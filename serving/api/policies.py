@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -10,7 +10,9 @@ from starlette.responses import Response
 
 from prefilter.serving.api.wire import Anyone, Safety, answer, document, part, read_object, run, whole_number
 from prefilter.serving.errors import Forbidden
-from prefilter.serving.store.policies import PolicyRow
+
+if TYPE_CHECKING:
+    from prefilter.serving.store.policies import PolicyRow
 
 router = APIRouter(prefix="/v1/policies", tags=["policies"])
 
