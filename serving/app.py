@@ -227,7 +227,7 @@ async def _ready(app: FastAPI) -> bool:
 
 
 def serve(settings: Settings | None = None) -> None:
-    """Run the server until it is stopped; prints the admin key on the first start, and one `ready` line always.
+    """Run the server until it is stopped; prints the admin key on the first start, then one `ready` line.
 
     Raises SystemExit with a message where it cannot start.
     """

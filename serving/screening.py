@@ -98,13 +98,14 @@ class Screening:
         explain: bool = False,
         exact: bool = False,
     ) -> ScreeningResult:
-        """Screen `rows` under the active version of a policy (default: the settings') and record the decisions.
+        """Screen `rows` under the active version of a policy (default: the settings') and record them.
 
         `exact` asks for the full model on every row, which is what this release always runs. Raises
         Unprocessable for an unknown policy, Overloaded before anything was scored, NotReady when the
         engine or the database does not answer; then nothing is recorded.
         """
-        policy = await asyncio.to_thread(self._policybook.active, policy_name or self._settings.policy)
+        name = self._settings.policy if policy_name is None else policy_name
+        policy = await asyncio.to_thread(self._policybook.active, name)
         items = [row for row in rows if isinstance(row, Item)]
         scored = await self._engine.score(
             [(item.text, item.language) for item in items], deadline_ms=self._settings.deadline_ms

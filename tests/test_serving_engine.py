@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from serving_fakes import SpokenScorer
 
 from prefilter.serving.engine import Engine
 from prefilter.serving.errors import NotReady, Overloaded
+from serving_fakes import SpokenScorer
 
 
 @asynccontextmanager

@@ -25,7 +25,8 @@ _MAX_IDEMPOTENCY_KEY_CHARS = 255
 def principal(
     request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 ) -> Principal:
-    """Return who calls; raises Unauthorised without a valid key in `Authorization: Bearer KEY`."""
+    """Return who calls, from `Authorization: Bearer KEY`; raises NotReady before the start, Unauthorised."""
+    part(request, "engine")
     if given is None or not given.credentials:
         raise Unauthorised
     who: Principal = part(request, "auth").authenticate(given.credentials)
