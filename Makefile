@@ -35,7 +35,7 @@ types: $(COPY)
 	cd .check && MYPYPATH=site ../$(BIN)/mypy --config-file ../pyproject.toml -p prefilter
 
 contracts: $(COPY)
-	cd .check && PYTHONPATH=site ../$(BIN)/lint-imports --config ../pyproject.toml --no-cache
+	cd .check && PYTHONPATH=site ../$(BIN)/lint-imports --config ../pyproject.toml --no-cache --no-logo
 
 provision:  # Chromium, PostgreSQL and venv by apt, only where they are missing
 	@scripts/provision.sh
