@@ -1,9 +1,10 @@
 """The case page and its actions: renew, reveal, review, skip, release, escalate.
 
-The page carries the text with its deciding spans already taken out; only `reveal`, which is recorded, answers
-with the whole text, as JSON, and nothing of it is kept by the page. Every action names the lease token the page
-was given, so an old tab can never decide a case that has gone back to the queue: the answer is 409 and the page
-keeps the draft. After a review the next case of the same queue is claimed in the same answer.
+The page carries the text with its deciding spans already taken out; only `reveal`, which is recorded,
+answers with the whole text, as JSON, and nothing of it is kept by the page. Every action names the lease
+token the page was given, so an old tab can never decide a case that has gone back to the queue: the answer
+is 409 and the page keeps the draft. After a review the next case of the same queue is claimed in the same
+answer.
 """
 
 from __future__ import annotations
@@ -12,17 +13,17 @@ import secrets
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Header
+from fastapi import APIRouter, Depends, Header
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from prefilter.models.labels import CATEGORIES
+from prefilter.serving.console.forms import payload
 from prefilter.serving.console.guard import ConsoleRoute
 from prefilter.serving.console.pages import render
 from prefilter.serving.console.passage import pieces
 from prefilter.serving.console.queues import ON_PURPOSE, case_path, claim_next
 from prefilter.serving.console.session import Reviewer
-from prefilter.serving.errors import BadRequest
 from prefilter.serving.triage import ClaimedCase, Triage
 
 # What makes a judgement hard, in a reviewer's words: the benign look-alikes every classifier stumbles over.
@@ -39,7 +40,18 @@ REASONS: tuple[str, ...] = (
 )
 
 router = APIRouter(route_class=ConsoleRoute)
-Payload = Annotated[dict[str, Any], Body()]
+
+Held = Annotated[dict[str, Any], Depends(payload({"lease_token": str}))]
+Leaving = Annotated[dict[str, Any], Depends(payload({"lease_token": str}, {"queue": str}))]
+Judgement = Annotated[
+    dict[str, Any],
+    Depends(
+        payload(
+            {"lease_token": str, "labels": dict, "outcome": str},
+            {"severity": int, "reason": str, "note": str, "queue": str, "stop": bool},
+        )
+    ),
+]
 
 
 @router.get("/cases/{case_id}")
@@ -64,17 +76,17 @@ def case_page(request: Request, who: Reviewer, case_id: str) -> Response:
 
 
 @router.post("/cases/{case_id}/renew")
-def renew(request: Request, who: Reviewer, case_id: str, body: Payload) -> Response:
+def renew(request: Request, who: Reviewer, case_id: str, body: Held) -> Response:
     """Extend the lease; 409 when it is lost."""
-    lease = _triage(request).renew(case_id, who, lease_token=_token(body))
+    lease = _triage(request).renew(case_id, who, lease_token=body["lease_token"])
     return JSONResponse({"expires_at": lease.expires_at.isoformat(), "now": datetime.now(UTC).isoformat()})
 
 
 @router.post("/cases/{case_id}/reveal")
-def reveal(request: Request, who: Reviewer, case_id: str, body: Payload) -> Response:
+def reveal(request: Request, who: Reviewer, case_id: str, body: Held) -> Response:
     """Answer with the whole text in pieces, and record who asked."""
     triage = _triage(request)
-    text = triage.reveal(case_id, who, lease_token=_token(body))
+    text = triage.reveal(case_id, who, lease_token=body["lease_token"])
     case = triage.current(who)
     spans = [(span.start, span.end) for span in case.spans] if case and case.case_id == case_id else []
     return JSONResponse({"pieces": [piece.to_json() for piece in pieces(text, spans, hidden=False)]})
@@ -85,7 +97,7 @@ def review(
     request: Request,
     who: Reviewer,
     case_id: str,
-    body: Payload,
+    body: Judgement,
     idempotency_key: Annotated[str, Header()],
 ) -> Response:
     """Record the judgement once, however often it is sent, and claim the next case unless `stop` is set."""
@@ -93,9 +105,9 @@ def review(
     triage.review(
         case_id,
         who,
-        lease_token=_token(body),
-        labels=body.get("labels", {}),
-        outcome=body.get("outcome", ""),
+        lease_token=body["lease_token"],
+        labels=body["labels"],
+        outcome=body["outcome"],
         severity=body.get("severity"),
         reason=body.get("reason"),
         note=body.get("note"),
@@ -105,36 +117,29 @@ def review(
 
 
 @router.post("/cases/{case_id}/skip")
-def skip(request: Request, who: Reviewer, case_id: str, body: Payload) -> Response:
+def skip(request: Request, who: Reviewer, case_id: str, body: Leaving) -> Response:
     """Give the case to somebody else for good, and claim the next one."""
-    _triage(request).skip(case_id, who, lease_token=_token(body))
+    _triage(request).skip(case_id, who, lease_token=body["lease_token"])
     return _onwards(request, who, body)
 
 
 @router.post("/cases/{case_id}/escalate")
-def escalate(request: Request, who: Reviewer, case_id: str, body: Payload) -> Response:
+def escalate(request: Request, who: Reviewer, case_id: str, body: Leaving) -> Response:
     """Hand the case to a lead, and claim the next one."""
-    _triage(request).escalate(case_id, who, lease_token=_token(body))
+    _triage(request).escalate(case_id, who, lease_token=body["lease_token"])
     return _onwards(request, who, body)
 
 
 @router.post("/cases/{case_id}/release")
-def release(request: Request, who: Reviewer, case_id: str, body: Payload) -> Response:
+def release(request: Request, who: Reviewer, case_id: str, body: Held) -> Response:
     """Put the case back and go to the queues: releasing is how a person stops."""
-    _triage(request).release(case_id, who, lease_token=_token(body))
+    _triage(request).release(case_id, who, lease_token=body["lease_token"])
     return JSONResponse({"location": f"{request.scope.get('root_path', '')}/console/queues"})
 
 
 def _triage(request: Request) -> Triage:
     triage: Triage = request.app.state.triage
     return triage
-
-
-def _token(body: dict[str, Any]) -> str:
-    token = body.get("lease_token")
-    if not isinstance(token, str) or not token:
-        raise BadRequest("lease_token is missing", field="lease_token")
-    return token
 
 
 def _hidden_spans(case: ClaimedCase) -> list[tuple[int, int]]:
@@ -151,5 +156,5 @@ def _onwards(request: Request, who: Reviewer, body: dict[str, Any]) -> Response:
     if body.get("stop") is True:
         return JSONResponse({"location": f"{root}/console/queues"})
     queue = body.get("queue")
-    prefer = queue if isinstance(queue, str) and queue and queue not in ON_PURPOSE else None
+    prefer = queue if queue and queue not in ON_PURPOSE else None
     return JSONResponse({"location": case_path(request, claim_next(_triage(request), who, prefer))})

@@ -1,7 +1,8 @@
 """The policy form: what a person typed per category, as a policy body, and a body as fields again.
 
-Pure; it knows no page and no database. Per-stream overrides and reasons that the form does not show are taken over
-from the version the edit began with; a category's own reason goes when its edges change, since it no longer holds.
+Pure; it knows no page and no database. Per-stream overrides and reasons that the form does not show are
+taken over from the version the edit began with; a category's own reason goes when its edges change, since
+it no longer holds.
 """
 
 from __future__ import annotations

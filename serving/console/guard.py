@@ -1,9 +1,10 @@
-"""What every console request passes: the cross-site check before, the security headers and error page after.
+"""What every console request passes: the cross-site check before, the security headers and error page
+after.
 
 Cross-site requests are refused by header, as Go's standard library does it, so no page carries a token that
 could leak or expire under a reviewer's hands: an unsafe request must say `Sec-Fetch-Site: same-origin`, or,
-where a browser sends no such header (plain http), an `Origin` whose host is ours. A client that sends neither
-is not a browser and holds no one else's cookie. The session cookie is `SameSite=Strict` besides.
+where a browser sends no such header (plain http), an `Origin` whose host is ours. A client that sends
+neither is not a browser and holds no one else's cookie. The session cookie is `SameSite=Strict` besides.
 
 It knows nothing of what the pages do. An error becomes a page for a person and a JSON body for a module.
 """
@@ -53,7 +54,7 @@ class ConsoleRoute(APIRoute):
                 response = await inner(request)
             except RequestValidationError:
                 # The framework's own error repeats the input; ours names nothing.
-                response = explain(request, BadRequest("A field of this form is missing or of the wrong kind."))
+                response = explain(request, BadRequest("A field is missing or of the wrong kind."))
             except PrefilterError as error:
                 response = explain(request, error)
             response.headers.setdefault("Cache-Control", "no-store")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Form
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from prefilter.serving.auth import ROLES
+from prefilter.serving.console.forms import Fields
 from prefilter.serving.console.guard import ConsoleRoute
 from prefilter.serving.console.pages import render
 from prefilter.serving.console.session import Admin
@@ -32,25 +31,25 @@ def keys_page(request: Request, who: Admin) -> Response:
 
 
 @router.post("/keys")
-def create_key(
-    request: Request, who: Admin, name: Annotated[str, Form()], role: Annotated[str, Form()]
-) -> Response:
+def create_key(request: Request, who: Admin, fields: Fields) -> Response:
     """Make a key and show it this once."""
-    secret = request.app.state.auth.create_key(role, name.strip(), who)
-    return _show(request, who, fresh=(name.strip(), secret))
+    name = fields.get("name", "")
+    secret = request.app.state.auth.create_key(fields.get("role", ""), name, who)
+    return _show(request, who, fresh=(name, secret))
 
 
 @router.post("/keys/rotate")
-def rotate_key(request: Request, who: Admin, name: Annotated[str, Form()]) -> Response:
+def rotate_key(request: Request, who: Admin, fields: Fields) -> Response:
     """Replace a key's secret and show the new one this once."""
+    name = fields.get("name", "")
     secret = request.app.state.auth.rotate(name, who)
     return _show(request, who, fresh=(name, secret))
 
 
 @router.post("/keys/revoke")
-def revoke_key(request: Request, who: Admin, name: Annotated[str, Form()]) -> Response:
+def revoke_key(request: Request, who: Admin, fields: Fields) -> Response:
     """End a key and its sessions."""
-    request.app.state.auth.revoke(name, who)
+    request.app.state.auth.revoke(fields.get("name", ""), who)
     return RedirectResponse(f"{request.scope.get('root_path', '')}/console/keys", status_code=303)
 
 

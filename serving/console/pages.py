@@ -21,6 +21,7 @@ _ROOM = Path(__file__).parent.parent
 TEMPLATES_DIR = _ROOM / "templates"
 STATIC_DIR = _ROOM / "static"
 
+NOTHING = "\N{EN DASH}"
 _NAMES = {
     "any": "Any harm",
     "self_harm": "Self-harm",
@@ -43,7 +44,7 @@ def moment(at: datetime) -> str:
 def since(at: datetime | None, now: datetime | None = None) -> str:
     """Return how long ago `at` was, in its largest unit: `3 h`."""
     if at is None:
-        return "–"
+        return NOTHING
     seconds = max(0, int(((now or datetime.now(UTC)) - at).total_seconds()))
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= size:
@@ -54,7 +55,7 @@ def since(at: datetime | None, now: datetime | None = None) -> str:
 def share(part: int, whole: int) -> str:
     """Return `part` of `whole` in per cent; small shares keep a decimal."""
     if not whole:
-        return "–"
+        return NOTHING
     value = 100 * part / whole
     return f"{value:.0f} %" if value == 0 or value >= 10 else f"{value:.1f} %"
 

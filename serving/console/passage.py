@@ -1,8 +1,8 @@
 """A text cut into pieces that a page can show safely: plain, hidden or shown spans, and control characters.
 
-Pure; it knows no page. Offsets are code points. A hidden piece carries only its length, so no page can leak what
-it stands for. Characters that would reorder or hide what follows (bidirectional overrides, zero width, NUL) are
-named instead of obeyed: they are a way to deceive a reader.
+Pure; it knows no page. Offsets are code points. A hidden piece carries only its length, so no page can leak
+what it stands for. Characters that would reorder or hide what follows (bidirectional overrides, zero width,
+NUL) are named instead of obeyed: they are a way to deceive a reader.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["plain", "hidden", "shown", "control"]
-# All C0/C1 controls but tab and line feed, soft hyphen, bidi marks/embeddings/overrides/isolates, zero width, BOM.
+# C0 and C1 but tab and line feed, soft hyphen, bidi marks and overrides and isolates, zero width, BOM.
 _CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
 )
@@ -33,7 +33,7 @@ class Piece:
 
 
 def pieces(text: str, spans: Sequence[tuple[int, int]], *, hidden: bool) -> list[Piece]:
-    """Cut `text` at `spans` (code points, end exclusive; overlaps are merged); hide them or mark them as shown."""
+    """Cut `text` at `spans` (code points, end exclusive, overlaps merged) and hide or mark them."""
     out: list[Piece] = []
     at = 0
     for start, end in merge(spans, len(text)):

@@ -1,19 +1,21 @@
-"""The policy pages: look, edit as a draft, preview on stored scores, activate, roll back, and who did what why.
+"""The policy pages: look, edit as a draft, preview on stored scores, activate, roll back, and who did what
+why.
 
-Every page works by plain forms; a small module only fetches the preview while somebody types. A preview never runs
-the model: it decides the recent stored scores again.
+Every page works by plain forms; a small module only fetches the preview while somebody types. A preview
+never runs the model: it decides the recent stored scores again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Form
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from prefilter.serving.console.edges import body_of, rows
+from prefilter.serving.console.forms import Fields
 from prefilter.serving.console.guard import ConsoleRoute
 from prefilter.serving.console.pages import render
 from prefilter.serving.console.session import Safety
@@ -21,19 +23,7 @@ from prefilter.serving.errors import BadRequest, NotFound, PrefilterError
 from prefilter.serving.policies import Policy, PolicyError
 from prefilter.serving.policybook import PolicyBook, PolicyHistory
 
-MAX_FIELDS = 100
-
 router = APIRouter(route_class=ConsoleRoute)
-
-
-async def form_fields(request: Request) -> dict[str, str]:
-    """Return the text fields of a form; files are not read."""
-    form = await request.form(max_files=0, max_fields=MAX_FIELDS)
-    return {name: value for name, value in form.multi_items() if isinstance(value, str)}
-
-
-Fields = Annotated[dict[str, str], Depends(form_fields)]
-Reason = Annotated[str, Form()]
 
 
 @router.get("/policies")
@@ -61,14 +51,11 @@ def preview(request: Request, who: Safety, name: str, fields: Fields) -> Respons
 @router.post("/policies/{name}/drafts")
 def save_draft(request: Request, who: Safety, name: str, fields: Fields) -> Response:
     """Keep the edited edges as a new draft version, and show it."""
-    reason = fields.get("reason", "").strip()
     edited: Policy | None = None
     try:
         body = _read(request, name, fields)
         edited = _policy(name, body)
-        if not reason:
-            raise BadRequest("Say why: those who come after you will want to know.", field="reason")
-        version = _book(request).draft(name, body, who, reason)
+        version = _book(request).draft(name, body, who, _reason(fields))
     except PrefilterError as error:
         if error.status not in (400, 409, 422):
             raise
@@ -96,16 +83,16 @@ def version_page(request: Request, who: Safety, name: str, version: int) -> Resp
 
 
 @router.post("/policies/{name}/versions/{version}/activate")
-def activate(request: Request, who: Safety, name: str, version: int, reason: Reason = "") -> Response:
+def activate(request: Request, who: Safety, name: str, version: int, fields: Fields) -> Response:
     """Make a version decide from now on."""
-    _book(request).activate(name, version, who, _required(reason))
+    _book(request).activate(name, version, who, _reason(fields))
     return _to(request, f"/policies/{name}")
 
 
 @router.post("/policies/{name}/rollback")
-def roll_back(request: Request, who: Safety, name: str, reason: Reason = "") -> Response:
+def roll_back(request: Request, who: Safety, name: str, fields: Fields) -> Response:
     """Return to the version that was active before."""
-    _book(request).rollback(name, who, _required(reason))
+    _book(request).rollback(name, who, _reason(fields))
     return _to(request, f"/policies/{name}")
 
 
@@ -170,10 +157,11 @@ def _effect(request: Request, name: str, body: Mapping[str, Any]) -> Mapping[str
     return _book(request).what_if(name, body, uncalibrated=uncalibrated)
 
 
-def _required(reason: str) -> str:
-    if not reason.strip():
+def _reason(fields: Mapping[str, str]) -> str:
+    reason = fields.get("reason", "")
+    if not reason:
         raise BadRequest("Say why: those who come after you will want to know.", field="reason")
-    return reason.strip()
+    return reason
 
 
 def _book(request: Request) -> PolicyBook:

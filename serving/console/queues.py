@@ -47,7 +47,9 @@ def queues_page(request: Request, who: Reviewer, empty: str = "") -> Response:
 def queue_events(request: Request, who: Reviewer) -> Response:
     """Answer one server-sent event with the counts, and the time after which to come again."""
     views = request.app.state.triage.queues(who)
-    data = json.dumps({"total": _total(views), "queues": [_row(view) for view in views if view.open or view.leased]})
+    data = json.dumps(
+        {"total": _total(views), "queues": [_row(view) for view in views if view.open or view.leased]}
+    )
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return Response(f"retry: {REFRESH_MS}\ndata: {data}\n\n", media_type="text/event-stream", headers=headers)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Form
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from prefilter.serving.console.forms import Fields
 from prefilter.serving.console.guard import ConsoleRoute
 from prefilter.serving.console.pages import render
 from prefilter.serving.console.session import COOKIE, forget, home_of, remember
@@ -23,11 +22,11 @@ def log_in_page(request: Request, ended: bool = False) -> Response:
 
 
 @router.post("/login")
-def log_in(request: Request, key: Annotated[str, Form()] = "") -> Response:
+def log_in(request: Request, fields: Fields) -> Response:
     """Exchange a key for a session cookie; a wrong key and too many tries are told on the same page."""
     client = request.client.host if request.client else "unknown"
     try:
-        token = request.app.state.auth.login(key.strip(), client)
+        token = request.app.state.auth.login(fields.get("key", ""), client)
         who = request.app.state.auth.session(token)
     except Unauthorised:
         return _refuse(request, 401, "This key is not known, or it was revoked.", {})

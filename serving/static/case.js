@@ -102,7 +102,8 @@ async function leave(action) {
     say("Your draft would not be sent. Press once more to leave all the same.");
     return;
   }
-  await act(action, { lease_token: page.lease, queue: page.queue });
+  const body = action === "release" ? { lease_token: page.lease } : { lease_token: page.lease, queue: page.queue };
+  await act(action, body);
 }
 
 async function act(action, body, headers) {
@@ -288,4 +289,4 @@ addEventListener("beforeunload", (event) => {
 });
 // A page brought back by the Back button shows an old lease: ask the server anew.
 addEventListener("pageshow", (event) => event.persisted && location.reload());
-$("passage").focus({ preventScroll: true });
+page.ready = "yes";

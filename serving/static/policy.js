@@ -25,7 +25,9 @@ function draw(row) {
     rects[at].setAttribute("x", 1000 * from);
     rects[at].setAttribute("width", 1000 * (to - from));
   });
-  row.classList.toggle("changed", [...row.querySelectorAll("input")].some((input) => input.value.trim() !== input.dataset.active));
+  for (const input of row.querySelectorAll("input")) {
+    input.classList.toggle("changed", input.value.trim() !== input.dataset.active);
+  }
 }
 
 async function preview() {
@@ -71,5 +73,5 @@ form.addEventListener("submit", (event) => {
   }
 });
 addEventListener("beforeunload", (event) => {
-  if (!sent && form.querySelector("tr.changed")) event.preventDefault();
+  if (!sent && form.querySelector("input.changed")) event.preventDefault();
 });

@@ -1,0 +1,47 @@
+"""What comes in from a page: the fields of a form, or the JSON object of a module's call.
+
+Both refuse what a database cannot store (NUL, lone surrogates) and never repeat a value in an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import Depends
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from prefilter.serving.errors import BadRequest
+from prefilter.serving.schemas import read_object
+
+MAX_FIELDS = 100
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+async def form_fields(request: Request) -> dict[str, str]:
+    """Return the text fields of a form, stripped; raises BadRequest for one that cannot be stored."""
+    try:
+        form = await request.form(max_files=0, max_fields=MAX_FIELDS)
+    except HTTPException:
+        raise BadRequest("This form cannot be read.") from None
+    fields = {name: value.strip() for name, value in form.multi_items() if isinstance(value, str)}
+    for name, value in fields.items():
+        if _UNSTORABLE.search(value):
+            raise BadRequest("A field holds a character that cannot be stored.", field=name)
+    return fields
+
+
+def payload(
+    required: dict[str, type], optional: dict[str, type] | None = None
+) -> Callable[[Request], Awaitable[dict[str, Any]]]:
+    """Return a dependency that reads a JSON object of these fields; it raises BadRequest naming the field."""
+
+    async def read(request: Request) -> dict[str, Any]:
+        return read_object(await request.body(), required=required, optional=optional)
+
+    return read
+
+
+Fields = Annotated[dict[str, str], Depends(form_fields)]
