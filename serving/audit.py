@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,7 +54,7 @@ def append(
     entry = AuditEntry(
         last.seq + 1, at or datetime.now(UTC), actor, action, subject, dict(body), last.hash, ""
     )
-    entry = AuditEntry(*(getattr(entry, name) for name in AuditEntry.__slots__[:-1]), hash=entry_hash(entry))
+    entry = replace(entry, hash=entry_hash(entry))
     rows.add(conn, entry)
     return entry
 

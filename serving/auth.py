@@ -111,7 +111,11 @@ class Auth:
         """On the first start make the key `admin` and return it; None where an admin key was ever made."""
         with self._store.begin() as conn:
             serialise(conn, "ensure_admin")
-            return None if key_rows.admin_exists(conn) else self._create(conn, "admin", "admin", SYSTEM)
+            if key_rows.admin_exists(conn):
+                return None
+            names = ("admin", *(f"admin-{number}" for number in range(2, 100)))
+            free = next(name for name in names if key_rows.by_name(conn, name) is None)
+            return self._create(conn, "admin", free, SYSTEM)
 
     def authenticate(self, bearer: str | None) -> Principal:
         """Return whose key this is (with or without the word `Bearer` before it); raises Unauthorised."""

@@ -1,8 +1,8 @@
 """The policy book: which version of each policy is active, who changed it, why, and what a change would do.
 
 Versions never change once written; activating and rolling back only moves which one decides. Every worker
-follows within `CACHE_SECONDS`. A what-if decides the stored scores of recent decisions again, with the very
-function that decided them; no model runs and no text is needed. Knows no web framework and no SQL.
+follows within `CACHE_SECONDS`. A what-if decides the stored scores of recent decisions again, by the very rule
+that decided them; no model runs and no text is needed. Knows no web framework and no SQL.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from prefilter.serving import audit
+from prefilter.serving import audit, whatif
 from prefilter.serving.auth import SYSTEM, Principal, require
 from prefilter.serving.errors import BadRequest, Conflict, NotFound, Unprocessable
-from prefilter.serving.policies import PRESETS, Outcome, Policy, PolicyError, decide, load_preset
+from prefilter.serving.policies import PRESETS, Policy, PolicyError, load_preset
 from prefilter.serving.settings import Settings
 from prefilter.serving.store import Connection, Store
 from prefilter.serving.store import decisions as decision_rows
@@ -203,30 +202,14 @@ class PolicyBook:
         field.
         """
         draft = _read(name, body)
-        before, flips, after = Counter[str](), Counter[str](), Counter[str]()
         with self._store.read() as conn:
             row = policy_rows.active(conn, name)
-            present = None if row is None else _policy(row)
-            for stored in decision_rows.recent_scores(conn, name, limit=limit):
-                arguments: dict[str, Any] = {
-                    "source": stored.source,
-                    "unscored": stored.unscored,
-                    "uncalibrated": uncalibrated,
-                }
-                old = stored.outcome
-                if present is not None:
-                    old = decide(stored.scores, present, **arguments).outcome.value
-                new = decide(stored.scores, draft, **arguments).outcome.value
-                before[old] += 1
-                after[new] += 1
-                if old != new:
-                    flips[f"{old}>{new}"] += 1
-        return {
-            "before": {outcome.value: before[outcome.value] for outcome in Outcome},
-            "after": {outcome.value: after[outcome.value] for outcome in Outcome},
-            "flips": dict(sorted(flips.items())),
-            "n": before.total(),
-        }
+            columns = decision_rows.recent_columns(conn, name, limit=limit)
+        after = whatif.outcome_codes(columns, draft, uncalibrated=uncalibrated)
+        before = whatif.recorded_codes(columns)
+        if row is not None:
+            before = whatif.outcome_codes(columns, _policy(row), uncalibrated=uncalibrated)
+        return whatif.compare(before, after)
 
     # --- inside -----------------------------------------------------------------------------------
 

@@ -174,6 +174,12 @@ def test_only_the_first_start_makes_an_admin_key(door: Door) -> None:
     assert door.auth.ensure_admin() is None
 
 
+def test_the_first_start_makes_an_admin_key_whoever_took_the_name(door: Door) -> None:
+    door.auth.create_key("reviewer", "admin")
+    key = door.auth.ensure_admin()
+    assert (door.auth.authenticate(key).name, door.auth.authenticate(key).role) == ("admin-2", "admin")
+
+
 def test_a_session_belongs_to_its_key_and_ends(door: Door) -> None:
     token = door.auth.login(door.auth.create_key("reviewer", "ann"), "10.0.0.1")
     assert door.other.session(token).name == "ann"

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from serving_samples import NOW, a_decision
 from sqlalchemy import insert, select, text
 
 from prefilter.serving.errors import InternalFault, NotReady, PrefilterError
 from prefilter.serving.store import Store, decisions, new_id
 from prefilter.serving.store.columns import escape, unescape
 from prefilter.serving.store.tables import audit_head, case_texts, meta
+from serving_samples import NOW, a_decision
 
 
 @pytest.fixture
@@ -61,8 +61,9 @@ def test_recent_scores_are_the_newest_of_one_policy(store: Store) -> None:
     rows = [a_decision(scores={"any": n / 8}, created_at=NOW + timedelta(seconds=n)) for n in range(5)]
     with store.begin() as conn:
         decisions.insert_many(conn, [*rows, a_decision(policy_name="another")])
-        found = [float(row.scores["any"]) for row in decisions.recent_scores(conn, "model-output", limit=3)]
-    assert found == [0.5, 0.375, 0.25]
+        found = decisions.recent_columns(conn, "model-output", limit=3).scores
+    assert found["any"].tolist() == [0.5, 0.375, 0.25]
+    assert np.isnan(found["hate"]).all()
 
 
 def test_a_thousand_decisions_are_stored_in_one_request(store: Store) -> None:
@@ -174,7 +175,7 @@ def test_writers_wait_for_each_other_instead_of_failing(store: Store) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(write, range(8)))
     with store.read() as conn:
-        assert sum(1 for _ in decisions.recent_scores(conn, "model-output")) == 80
+        assert len(decisions.recent_columns(conn, "model-output", limit=100)) == 80
 
 
 def test_a_reader_sees_one_snapshot(store: Store) -> None:

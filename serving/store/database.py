@@ -71,8 +71,8 @@ class Store:
                     url.set(drivername="postgresql+psycopg"),
                     hide_parameters=True,
                     pool_pre_ping=True,
-                    pool_size=10,
-                    max_overflow=30,
+                    pool_size=5,  # per worker; a server allows 100 in all unless told otherwise
+                    max_overflow=10,
                     connect_args={"connect_timeout": 5},
                 )
             )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, insert, select
 
 from prefilter.models.labels import HEADS
 from prefilter.serving.store.tables import decisions
+from prefilter.serving.whatif import ScoreColumns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,16 +39,6 @@ class DecisionRow:
     tokens_total: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class StoredScores:
-    """What a policy needs to decide one stored decision again, and what was decided."""
-
-    outcome: str
-    source: str | None
-    unscored: str | None
-    scores: Mapping[str, np.float32] = field(default_factory=dict)
-
-
 _SCORES = [decisions.c[f"score_{head}"] for head in HEADS]
 
 
@@ -66,22 +57,22 @@ def find(conn: Connection, decision_id: str, *, key_name: str | None = None) -> 
     return None if row is None else _row(row)
 
 
-def recent_scores(
-    conn: Connection, policy_name: str, *, limit: int = 50_000
-) -> Generator[StoredScores, None, None]:
-    """Stream the newest decisions made under any version of a policy, newest first."""
+def recent_columns(conn: Connection, policy_name: str, *, limit: int) -> ScoreColumns:
+    """Return the newest `limit` decisions made under any version of a policy, newest first."""
     statement = (
         select(decisions.c.outcome, decisions.c.source, decisions.c.unscored, *_SCORES)
         .where(decisions.c.policy_name == policy_name)
         .order_by(decisions.c.created_at.desc(), decisions.c.id.desc())
         .limit(limit)
-        .execution_options(yield_per=2_000)
     )
-    with conn.execute(statement) as result:
-        for outcome, source, unscored, *values in result:
-            pairs = zip(HEADS, values, strict=True)
-            scores = {head: np.float32(value) for head, value in pairs if value is not None}
-            yield StoredScores(outcome, source, unscored, scores)
+    rows = conn.execute(statement).all()
+    scores = np.array([row[3:] for row in rows], dtype=np.float32).reshape(len(rows), len(HEADS))
+    return ScoreColumns(
+        outcomes=[row[0] for row in rows],
+        sources=[row[1] for row in rows],
+        unscored=[row[2] for row in rows],
+        scores={head: scores[:, place] for place, head in enumerate(HEADS)},
+    )
 
 
 def _values(row: DecisionRow) -> dict[str, Any]:
