@@ -25,7 +25,7 @@ from prefilter.eval.plan import Entry, Role, planned_suites, role_of
 from prefilter.eval.results import terminal_table
 from prefilter.eval.scoring import open_cache, score_suite
 from prefilter.eval.suites import Suite, SuiteError, load_suite
-from prefilter.models.manifest import ManifestError
+from prefilter.models.manifest import NAME, ManifestError
 from prefilter.models.registry import RegistryError, resolve
 from prefilter.models.scorer import Scorer, ScorerError
 from prefilter.serving.policies import PRESETS, Policy, load_preset
@@ -68,7 +68,9 @@ def evaluate(
             if no_cache
             else (cache_dir or Path(os.environ.get("PREFILTER_HOME") or "var") / "eval-cache")
         )
-        command = _command(targets, split=split, all_suites=all_suites, limit=limit, report=report)
+        command = _command(
+            targets, model=model, split=split, all_suites=all_suites, limit=limit, report=report
+        )
         document, assessments = judge(
             entries, model=model, workers=workers, data_dir=data_dir, cache_dir=folder, command=command
         )
@@ -181,6 +183,7 @@ def _policy_body(policy: Policy) -> dict[str, Any]:
 def _command(
     targets: Sequence[str],
     *,
+    model: str | Path | None,
     split: str | None,
     all_suites: bool,
     limit: int | None,
@@ -189,6 +192,8 @@ def _command(
     """The command as someone else would type it: files by their name only, no folder of this machine."""
     words = ["prefilter", "evaluate", *(Path(target).name for target in targets)]
     words += ["--all"] if all_suites else []
+    # An artefact given by folder is known by the model version in the document.
+    words += ["--model", str(model)] if isinstance(model, str) and NAME.fullmatch(model) else []
     words += ["--split", split] if split is not None else []
     words += ["--limit", str(limit)] if limit is not None else []
     if report is not None:

@@ -113,7 +113,7 @@ def wilson(successes: int, n: int) -> tuple[float, float] | None:
 def reliability(
     scores: NDArray[np.floating[Any]], positive: NDArray[np.bool_], *, bins: int = ECE_BINS
 ) -> list[tuple[float, float, int]]:
-    """Return (mean score, share of positives, rows) of each equal-mass bin that holds rows."""
+    """Return (mean score, share of positives, rows) of each equal-mass bin that holds rows, lowest first."""
     if not scores.size:
         return []
     ranking = _Ranking(scores, positive, bins=bins)
@@ -122,7 +122,7 @@ def reliability(
     mass = np.add.reduceat(negatives + hits, starts)
     mean = np.add.reduceat((negatives + hits) * ranking.values, starts) / mass
     share = np.add.reduceat(hits, starts) / mass
-    return [(float(m), float(s), int(c)) for m, s, c in zip(mean, share, mass, strict=True)]
+    return [(float(m), float(s), int(c)) for m, s, c in zip(mean, share, mass, strict=True)][::-1]
 
 
 class _Ranking:

@@ -12,7 +12,6 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -206,13 +205,19 @@ def _grid(panels: int) -> tuple[Figure, list[Axes]]:
 def _plot(name: str, caption: str, figure: Figure) -> Plot:
     """Render a figure; ids are salted by name, so that plots on one page do not share clip paths."""
     buffer = io.StringIO()
-    settings = {"svg.hashsalt": name, "svg.fonttype": "none"}
-    with matplotlib.rc_context(settings):
-        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
+    with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()
     start = svg.index("<svg")
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[start:], flags=re.DOTALL)
-    # Ids such as figure_1 and axes_1 recur in every figure: an id on a page is unique.
-    svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', svg)
+    seen: set[str] = set()
+
+    def unique(match: re.Match[str]) -> str:
+        """Salt an id with the plot's name (each plot has a figure_1); drop the later of two equal ones."""
+        again = match[1] in seen
+        seen.add(match[1])
+        return "" if again else f' id="{name}-{match[1]}"'
+
+    svg = re.sub(r'\sid="([^"]+)"', unique, svg)
     svg = re.sub(r'(href="#|url\(#)', rf"\1{name}-", svg)
     return Plot(name, caption, svg)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -152,17 +152,13 @@ def _hatecheck(document: Mapping[str, Any]) -> Section | None:
     heads = list(found)
     first = found[heads[0]]
 
-    def line(title: str, pick: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> tuple[str, ...]:
-        return (title, str(pick(first)["n"]), *(rate(pick(found[head]), "accuracy") for head in heads))
+    def line(title: str, *path: str) -> tuple[str, ...]:
+        picked = [reduce(lambda table, key: table[key], path, found[head]) for head in heads]
+        return (title, str(picked[0]["n"]), *(rate(row, "accuracy") for row in picked))
 
-    rows = [
-        line("all", lambda c: c["all"]),
-        line("hateful", lambda c: c["hateful"]),
-        line("non-hateful", lambda c: c["non_hateful"]),
-    ]
-    for name in first["functionalities"]:
-        rows.append(line(name, lambda c, name=name: c["functionalities"][name]))
-    targets = [line(name, lambda c, name=name: c["targets"][name]) for name in first["targets"]]
+    rows = [line("all", "all"), line("hateful", "hateful"), line("non-hateful", "non_hateful")]
+    rows += [line(name, "functionalities", name) for name in first["functionalities"]]
+    targets = [line(name, "targets", name) for name in first["targets"]]
     header = ("cases", "n", *(f"`{head}` ≥ {found[head]['threshold']}" for head in heads))
     tables = (Table(header, tuple(rows)), Table(("group targeted", *header[1:]), tuple(targets)))
     return Section("HateCheck", _text("hatecheck"), tables)

@@ -1,10 +1,9 @@
 """Scoring a suite with the model that ships; a text is asked twice where its declared language matters.
 
-Metrics use the *declared* pass: the suite's own `lang` is given with each text, so a short sentence that
-a language identifier misjudges still counts. Policies are judged on the *undeclared* pass: a stream
-rarely says its language, and what the model then cannot read goes to REVIEW. A row that breaks the
-contract is an error, a row without scores is unscored; both are counted and neither is given a made-up
-score.
+Metrics use the *declared* pass: the suite's own `lang` goes with each text. Policies are judged on the
+*undeclared* pass: a stream rarely says its language, and what the model then cannot read goes to REVIEW.
+A row that breaks the contract is an error, a row without scores is unscored; both are counted and neither
+is given a made-up score.
 """
 
 from __future__ import annotations

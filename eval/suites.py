@@ -159,7 +159,7 @@ def _label(name: str, table: pa.Table, column: str) -> NDArray[np.float64]:
         numbers = pc.cast(pc.cast(raw, pa.int8()) if pa.types.is_boolean(raw.type) else raw, pa.float64())
     except pa.ArrowException:
         raise SuiteError(f"{name}: column {column} does not hold numbers") from None
-    values = numbers.to_numpy(zero_copy_only=False).astype(np.float64)
+    values = np.asarray(numbers.to_numpy(zero_copy_only=False), dtype=np.float64)
     wrong = np.flatnonzero(~np.isnan(values) & ~((values >= 0) & (values <= 1)))
     if wrong.size:
         raise SuiteError(f"{name}: column {column}, row {int(wrong[0])}: a label lies in [0, 1]")

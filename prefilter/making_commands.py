@@ -10,6 +10,11 @@ import typer
 from prefilter.complaints import refuse
 
 Recipe = Annotated[Path, typer.Argument(help="The recipe (TOML) of the model.")]
+RunDir = Annotated[Path | None, typer.Option(help="The run's folder; default: runs/ and the recipe's name.")]
+DataDir = Annotated[Path | None, typer.Option(help="The labelled data; default: PREFILTER_DATA_DIR.")]
+Store = Annotated[
+    Path | None, typer.Option("--store", help="The folder of models; default: the one installed.")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -20,25 +25,33 @@ def add_to(app: typer.Typer) -> None:
         app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(command)
 
 
-def train(recipe: Recipe) -> None:
+def train(
+    recipe: Recipe,
+    run_dir: RunDir = None,
+    data_dir: DataDir = None,
+    release: Annotated[
+        bool, typer.Option("--release", help="Then calibrate and export, as `export` does.")
+    ] = False,
+    store: Store = None,
+) -> None:
     """Train a network by a recipe; goes on after an interruption."""
     from prefilter.classifier.train import main
 
-    main(_there(recipe))
+    folder = main(_there(recipe), run_dir=run_dir, data_dir=data_dir)
+    if release:
+        _release(recipe, folder, data_dir, store)
+    else:
+        print(folder)
 
 
-def calibrate(recipe: Recipe) -> None:
-    """Fit the calibration of a trained network on its own split."""
-    from prefilter.classifier.calibrate import main
-
-    main(_there(recipe))
+def calibrate(recipe: Recipe, run_dir: RunDir = None, data_dir: DataDir = None, store: Store = None) -> None:
+    """Fit the calibration of a trained network anew. The curves are fitted on the exported graph: same as `export`."""
+    _release(_there(recipe), run_dir, data_dir, store)
 
 
-def export(recipe: Recipe) -> None:
-    """Export a calibrated network as an artefact, if parity and the flip budget hold."""
-    from prefilter.classifier.export import main
-
-    main(_there(recipe))
+def export(recipe: Recipe, run_dir: RunDir = None, data_dir: DataDir = None, store: Store = None) -> None:
+    """Export a trained network, calibrated, as an artefact, if parity and the flip budget hold."""
+    _release(_there(recipe), run_dir, data_dir, store)
 
 
 def evaluate(
@@ -46,34 +59,44 @@ def evaluate(
         list[str] | None, typer.Argument(metavar="SUITE_OR_PARQUET...", help="Suites, or Parquet files.")
     ] = None,
     split: Annotated[str | None, typer.Option(help="Only the rows of this split; default: all.")] = None,
-    as_json: Annotated[
+    json_out: Annotated[
         bool, typer.Option("--json", help="End with one JSON document on the last line.")
     ] = False,
     model: Annotated[
         str | None, typer.Option(help="A model's name or folder; default: the live one.")
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(help="Also write REPORT.md, REPORT.json and REPORT.html (with plots).")
+        Path | None, typer.Option(help="Also write REPORT.md, REPORT.json and REPORT.html.")
     ] = None,
-    all_suites: Annotated[bool, typer.Option("--all", help="Every public test suite of the plan.")] = False,
+    all_suites: Annotated[bool, typer.Option("--all", help="Every suite of the plan.")] = False,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="At most so many rows of each suite, drawn with a fixed seed.")
+        int | None, typer.Option(min=1, help="So many rows of each suite, drawn by a fixed seed.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads; default: one per core.")] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no scores under PREFILTER_HOME.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Scoring threads; default: one per core.")
+    ] = None,
+    data_dir: DataDir = None,
+    cache_dir: Annotated[
+        Path | None, typer.Option(help="Where scores are kept; default: PREFILTER_HOME.")
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Score everything anew.")] = False,
 ) -> None:
-    """Measure a model on labelled suites: names found in PREFILTER_DATA_DIR, or Parquet files."""
+    """Measure a model on labelled suites."""
+    if not targets and not all_suites:
+        raise refuse("evaluate needs a suite, a Parquet file, or --all")
     from prefilter.eval.command import evaluate as run
 
     code = run(
         targets or [],
         split=split,
-        json_out=as_json,
+        json_out=json_out,
         model=model,
-        report=report,
+        report=None if report is None else report.with_suffix(""),
         all_suites=all_suites,
         limit=limit,
         workers=workers,
+        data_dir=data_dir,
+        cache_dir=cache_dir,
         no_cache=no_cache,
     )
     raise typer.Exit(code)
@@ -87,6 +110,13 @@ def bench() -> None:
 def certify() -> None:
     """Not in this release."""
     raise refuse("certify is not in this release")
+
+
+def _release(recipe: Path, run_dir: Path | None, data_dir: Path | None, store: Path | None) -> None:
+    from prefilter.classifier.release import main
+    from prefilter.models.registry import store_dir
+
+    print(main(recipe, run_dir=run_dir, store=store or store_dir(), data_dir=data_dir))
 
 
 def _there(recipe: Path) -> Path:
