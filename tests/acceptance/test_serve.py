@@ -1,0 +1,144 @@
+"""The server as a stranger starts it: a process, a port, an admin key printed once, real HTTP over loopback."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from fakes import BORDERLINE_TEXT, CLEAN_TEXT, HARMFUL_TEXT, build_artefact
+
+CANARY = "kanarienvogel"
+
+
+class Started:
+    """A running server: its address, all it has printed, and a client."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.printed: list[str] = []
+        assert process.stdout is not None
+        for line in process.stdout:
+            self.printed.append(line.rstrip("\n"))
+            if line.startswith("ready "):
+                break
+        else:
+            raise AssertionError("the server ended before it was ready: " + "\n".join(self.printed))
+        self.url = self.printed[-1].removeprefix("ready ")
+        self.reader = threading.Thread(target=lambda: self.printed.extend(process.stdout or ()), daemon=True)
+        self.reader.start()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_artefact(tmp_path_factory.mktemp("model") / "fake-1")
+
+
+@contextmanager
+def server(home: Path, model: Path, **more: str) -> Iterator[Started]:
+    environ = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PREFILTER_")},
+        "PREFILTER_HOME": str(home),
+        "PREFILTER_MODEL": str(model),
+        "PREFILTER_PORT": "0",
+        **more,
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "prefilter", "serve"],
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with process:  # closes the pipe
+        try:
+            started = Started(process)
+            yield started
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+        started.reader.join(10)
+
+
+def key_of(started: Started) -> str:
+    found = [match[1] for line in started.printed if (match := re.search(r"admin key.*: (pf_\S+)", line))]
+    assert len(found) == 1
+    return found[0]
+
+
+def score(started: Started, key: str, **body: object) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx.post(f"{started.url}/v1/score", headers=headers, json=body, timeout=30)
+
+
+def test_a_stranger_starts_it_scores_and_starts_it_again(tmp_path: Path, model: Path) -> None:
+    texts = [CLEAN_TEXT, BORDERLINE_TEXT, HARMFUL_TEXT]
+    items = [{"id": str(number), "text": text} for number, text in enumerate(texts)]
+    with server(tmp_path / "home", model) as first:
+        key = key_of(first)
+        assert httpx.get(f"{first.url}/readyz").status_code == 200
+        before = score(first, key, items=items).json()
+    with server(tmp_path / "home", model) as second:
+        assert not [line for line in second.printed if "pf_" in line]
+        after = score(second, key, items=items).json()
+    assert [row["outcome"] for row in before["results"]] == ["allow", "review", "block"]
+    assert [row["scores"] for row in before["results"]] == [row["scores"] for row in after["results"]]
+    assert before["results"][1]["case_id"] == after["results"][1]["case_id"]
+    for run in (first, second):
+        assert len([line for line in run.printed if line.startswith("ready http://127.0.0.1:")]) == 1
+
+
+def test_the_printed_curl_line_works(tmp_path: Path, model: Path) -> None:
+    with server(tmp_path / "home", model) as started:
+        (line,) = [line for line in started.printed if line.startswith("curl ")]
+        answer = subprocess.run(line, shell=True, capture_output=True, text=True, check=True).stdout
+    assert '"outcome":"allow"' in answer
+
+
+def test_the_database_and_its_folder_are_private(tmp_path: Path, model: Path) -> None:
+    with server(tmp_path / "home", model):
+        modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "home").iterdir()}
+    assert modes["prefilter.db"] == 0o600
+    assert set(modes.values()) == {0o600}
+
+
+def test_bad_requests_over_real_http_get_a_native_error_and_leave_no_text_in_the_log(
+    tmp_path: Path, model: Path
+) -> None:
+    with server(tmp_path / "home", model, PREFILTER_MAX_BODY_BYTES="200000") as started:
+        key = key_of(started)
+        url, headers = f"{started.url}/v1/score", {"Authorization": f"Bearer {key}"}
+        big = [CANARY.encode() * 1_000] * 100
+        seen = [
+            httpx.post(url, headers=headers, content=content, params={"key": CANARY}).json()["error"]["code"]
+            for content in (b"\xff" + CANARY.encode(), CANARY, b"".join(big), iter(big))
+        ]
+        assert score(started, key, items=[{"text": f"{CANARY} {BORDERLINE_TEXT}"}]).status_code == 200
+        assert httpx.get(f"{started.url}/{CANARY}", params={"key": CANARY}).status_code == 404
+    assert seen == ["invalid_utf8", "not_json", "body_too_large", "body_too_large"]
+    assert CANARY not in "\n".join(started.printed)
+    assert [line for line in started.printed if "POST /v1/score 413" in line]
+
+
+def test_a_setting_that_cannot_work_stops_the_start_and_is_named(tmp_path: Path, model: Path) -> None:
+    with pytest.raises(AssertionError, match="PREFILTER_MAX_ITEMS"), server(
+        tmp_path / "home", model, PREFILTER_MAX_ITEMS="many"
+    ):
+        pass
+
+
+def test_a_damaged_model_stops_the_start_and_the_file_is_named(tmp_path: Path) -> None:
+    damaged = build_artefact(tmp_path / "model")
+    with (damaged / "model.onnx").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(AssertionError, match=r"model\.onnx"), server(tmp_path / "home", damaged):
+        pass
