@@ -198,3 +198,30 @@ def test_a_form_with_a_character_no_database_stores_is_refused(house: Site) -> N
     answer = house.log_in("safety").post("/console/policies/model-output/rollback", data={"reason": "a\x00b"})
     assert answer.status_code == 400
     assert "reason" in answer.text
+
+
+PAIRS = ("ink/paper", "ink/card", "ink/sunk", "ink/accent-soft", "quiet/paper", "quiet/card", "quiet/sunk")
+MORE_PAIRS = (
+    "accent/paper",
+    "accent/card",
+    "accent-ink/accent",
+    "attention/attention-soft",
+    "attention/card",
+)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("pair", PAIRS + MORE_PAIRS)
+def test_every_pair_of_text_and_ground_meets_aa(scheme: str, pair: str) -> None:
+    light, dark = (STATIC_DIR / "console.css").read_text(encoding="utf-8").split("prefers-color-scheme", 1)
+    colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", light if scheme == "light" else dark))
+    ink, ground = (_luminance(colours[name]) for name in pair.split("/"))
+    assert (max(ink, ground) + 0.05) / (min(ink, ground) + 0.05) >= 4.5
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
