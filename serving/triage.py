@@ -184,7 +184,7 @@ class Triage:
         return case_rows.open_many(conn, [self._new_row(case) for case in new])
 
     def unopened(self, conn: Connection, new: Sequence[NewCase]) -> list[NewCase]:
-        """Return those of `new` that have no case yet, so that a retry need not store their decisions again."""
+        """Return those of `new` without a case, so that a retry need not store their decisions again."""
         keys = [self._dedupe_key(case.decision) for case in new]
         known = case_rows.known(conn, keys)
         return [case for case, key in zip(new, keys, strict=True) if key not in known]
