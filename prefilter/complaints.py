@@ -62,5 +62,15 @@ def _explain(error: Exception) -> tuple[str, int]:
     return f"internal fault: {type(error).__name__} at {place.filename}:{place.lineno}", FAILED
 
 
-OWN_WORDS = frozenset({"ScorerError", "RecipeError", "ExportRefused", "SuiteError", "EvaluationError"})
+OWN_WORDS = frozenset(
+    {
+        "ScorerError",
+        "RecipeError",
+        "SourceError",
+        "EncoderError",
+        "ExportRefused",
+        "SuiteError",
+        "EvaluateError",
+    }
+)
 """Errors of rooms that are not always installed, told by name; their messages hold no item text."""

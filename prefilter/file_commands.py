@@ -109,9 +109,12 @@ def decide(
 @cases.command("import")
 def import_cases(
     scores: Annotated[Path, typer.Argument(metavar="OUTPUT", help="An output of `prefilter score`.")],
+    more: Annotated[
+        list[str] | None, typer.Argument(metavar="[INPUT...]", help="Further inputs, in order.")
+    ] = None,
     inputs: Annotated[
-        list[str], typer.Option("--input", help="The input it was made from; repeat for several.")
-    ],
+        list[str] | None, typer.Option("--input", help="The input it was made from; repeat for several.")
+    ] = None,
     text_column: TextColumn = "text",
     id_column: IdColumn = "id",
     language_column: LanguageColumn = "language",
@@ -119,7 +122,10 @@ def import_cases(
     context_column: ContextColumn = None,
 ) -> None:
     """Open a case for every row to review, once each, however often this is run."""
-    _import(scores, inputs, _columns(text_column, id_column, language_column, source_column, context_column))
+    given = [*(inputs or []), *(more or [])]  # a shell turns `--input *.jsonl` into one option and arguments
+    if not given:
+        raise refuse("cases import needs the input that was scored: --input INPUT")
+    _import(scores, given, _columns(text_column, id_column, language_column, source_column, context_column))
 
 
 def _import(scores: Path, inputs: list[str], columns: Columns) -> None:

@@ -35,9 +35,10 @@ def train(
     store: Store = None,
 ) -> None:
     """Train a network by a recipe; goes on after an interruption."""
+    there = _there(recipe)
     from prefilter.classifier.train import main
 
-    folder = main(_there(recipe), run_dir=run_dir, data_dir=data_dir)
+    folder = main(there, run_dir=run_dir, data_dir=data_dir)
     if release:
         _release(recipe, folder, data_dir, store)
     else:
@@ -45,7 +46,7 @@ def train(
 
 
 def calibrate(recipe: Recipe, run_dir: RunDir = None, data_dir: DataDir = None, store: Store = None) -> None:
-    """Fit the calibration of a trained network anew. The curves are fitted on the exported graph: same as `export`."""
+    """Fit the curves of a trained network anew: they are fitted on the exported graph, as `export` does."""
     _release(_there(recipe), run_dir, data_dir, store)
 
 
@@ -66,9 +67,9 @@ def evaluate(
         str | None, typer.Option(help="A model's name or folder; default: the live one.")
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(help="Also write REPORT.md, REPORT.json and REPORT.html.")
+        Path | None, typer.Option(help="Also write REPORT.md, REPORT.json and REPORT.html (with plots).")
     ] = None,
-    all_suites: Annotated[bool, typer.Option("--all", help="Every suite of the plan.")] = False,
+    all_suites: Annotated[bool, typer.Option("--all", help="Every public test suite of the plan.")] = False,
     limit: Annotated[
         int | None, typer.Option(min=1, help="So many rows of each suite, drawn by a fixed seed.")
     ] = None,
@@ -79,9 +80,9 @@ def evaluate(
     cache_dir: Annotated[
         Path | None, typer.Option(help="Where scores are kept; default: PREFILTER_HOME.")
     ] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Score everything anew.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no scores on disk.")] = False,
 ) -> None:
-    """Measure a model on labelled suites."""
+    """Measure a model on labelled suites: names found in PREFILTER_DATA_DIR, or Parquet files."""
     if not targets and not all_suites:
         raise refuse("evaluate needs a suite, a Parquet file, or --all")
     from prefilter.eval.command import evaluate as run
@@ -91,7 +92,7 @@ def evaluate(
         split=split,
         json_out=json_out,
         model=model,
-        report=None if report is None else report.with_suffix(""),
+        report=report,
         all_suites=all_suites,
         limit=limit,
         workers=workers,

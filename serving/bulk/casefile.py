@@ -62,7 +62,9 @@ def import_cases(
     found = find_inputs(inputs)
     for source in found:
         look_into(source, columns)
-    _check_same_inputs(scores, found)
+    if not _is_made_of(scores, found):
+        for _ in _to_review(scores, read_rows(found, columns)):
+            pass  # every row is compared before the first case is opened
     deferred = _to_review(scores, read_rows(found, columns))
     total = Opened()
     while batch := list(islice(deferred, BATCH_CASES)):
@@ -88,13 +90,17 @@ def _to_review(scores: Path, rows: Iterator[Row]) -> Iterator[tuple[dict[str, An
             yield value, row
 
 
-def _check_same_inputs(scores: Path, inputs: list[Input]) -> None:
-    """Compare the inputs with the fingerprints in the scores file, where it has some."""
+def _is_made_of(scores: Path, inputs: list[Input]) -> bool:
+    """Whether the fingerprints in the scores file are those of the inputs; False where it has none.
+
+    Raises InputUnreadable where they differ.
+    """
     made_of = (read_identity(scores) or {}).get("inputs")
     if made_of is None:
-        return
+        return False
     if made_of != [fingerprint(source).to_json() for source in inputs]:
         raise InputUnreadable(f"{scores} was not made of these inputs, as they are now", field=str(scores))
+    return True
 
 
 def _open_batch(
@@ -110,18 +116,18 @@ def _open_batch(
             return 0
         decisions = [case.decision for case in fresh]
         insert_many(conn, decisions)
-        triage.open_cases(conn, fresh)
+        opened = len(set(triage.open_cases(conn, fresh)))
         first = decisions[0]
         body = {
             "decisions": len(decisions),
             "digest": digest_of(decisions),
             "outcomes": {Outcome.REVIEW.value: len(decisions)},
-            "cases": len(fresh),
+            "cases": opened,
             "policy": {"name": first.policy_name, "version": first.policy_version},
             "model_version": first.model_version,
         }
         audit.append(conn, actor=actor.name, action="decision.made", subject=first.id, body=body, at=now)
-    return len(fresh)
+    return opened
 
 
 def _case(value: dict[str, Any], row: Row, *, store: Store, actor: Principal, now: datetime) -> NewCase:

@@ -35,7 +35,7 @@ def write_scores(
     else:
         with open_to_write(partial, form.compression) as stream:
             for table in tables:
-                stream.writelines(to_json(row).encode() + b"\n" for row in table.to_pylist())
+                stream.write(b"".join(to_json(row).encode() + b"\n" for row in table.to_pylist()))
     with partial.open("rb") as file:
         os.fsync(file.fileno())
     partial.replace(output)

@@ -5,6 +5,7 @@ Knows only numbers of rows.
 
 from __future__ import annotations
 
+import os
 import sys
 from types import TracebackType
 from typing import Any, Self
@@ -21,14 +22,9 @@ class Progress:
         if is_terminal() if visible is None else visible:
             from tqdm import tqdm
 
+            size = {"dynamic_ncols": True} if _has_size() else {"ncols": 80, "nrows": 24}
             self._bar = tqdm(
-                total=total,
-                initial=done,
-                desc=label,
-                unit=" rows",
-                file=sys.stderr,
-                dynamic_ncols=True,
-                leave=False,
+                total=total, initial=done, desc=label, unit=" rows", file=sys.stderr, leave=False, **size
             )
 
     def advance(self, rows: int = 1) -> None:
@@ -49,3 +45,11 @@ class Progress:
 def is_terminal() -> bool:
     """Whether somebody looks at stderr."""
     return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _has_size() -> bool:
+    """Whether the terminal knows its size; one that says 0 would see no bar at all."""
+    try:
+        return min(os.get_terminal_size(sys.stderr.fileno())) > 0
+    except (OSError, ValueError):
+        return False

@@ -69,7 +69,7 @@ def _read_jsonl(source: Input, columns: Columns, start: int, skip: int) -> Itera
 def _jsonl_row(content: bytes, columns: Columns, number: int, source: Input, line_number: int) -> Row:
     where = f"{source.path.name} line {line_number}"
     try:
-        fields = json.loads(content.decode("utf-8"))
+        fields = json.loads(content.decode("utf-8"), object_pairs_hook=_single)
     except UnicodeDecodeError:
         return broken_row(number, input_index=source.index, where=where, why="not valid UTF-8")
     except (ValueError, RecursionError):
@@ -77,6 +77,14 @@ def _jsonl_row(content: bytes, columns: Columns, number: int, source: Input, lin
     if not isinstance(fields, dict):
         return broken_row(number, input_index=source.index, where=where, why="not a JSON object")
     return row_from_fields(fields, columns, number=number, input_index=source.index, where=where)
+
+
+def _single(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; one in which a name stands twice is refused: two readers would disagree on it."""
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError
+    return made
 
 
 def _read_csv(source: Input, columns: Columns, start: int, skip: int) -> Iterator[Row | None]:

@@ -1,0 +1,81 @@
+"""Files for the tests of the bulk room, and runs over them with scores that stand in the text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from fakes import build_artefact
+from prefilter.serving.bulk.chunks import InProcess
+from prefilter.serving.bulk.run import Run, Summary, score_files
+from prefilter.serving.policies import load_preset
+from serving_fakes import SpokenScorer
+
+MILD = "The library opens at nine."
+
+
+@pytest.fixture(scope="session")
+def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small real model."""
+    return build_artefact(tmp_path_factory.mktemp("models") / "fake-1")
+
+
+def write_lines(path: Path, *rows: Any) -> Path:
+    """Write JSONL; bytes and strings are written as they are."""
+    lines = [
+        row if isinstance(row, bytes) else row.encode() if isinstance(row, str) else dump(row) for row in rows
+    ]
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    return path
+
+
+def dump(row: Any) -> bytes:
+    """One JSON line, lone surrogates escaped."""
+    return json.dumps(row).encode()
+
+
+def spoken_run(
+    artefact: Path,
+    inputs: list[Path],
+    output: Path,
+    *,
+    scorer: Any = None,
+    policy: str = "model-output",
+    **options: Any,
+) -> Summary:
+    """Score files with the scorer that reads `threat=0.7` in a text."""
+    run = Run(inputs=inputs, output=output, policy=load_preset(policy), model=artefact, **options)
+    return score_files(run, pool=InProcess(scorer or SpokenScorer()))
+
+
+def rows_of(output: Path) -> list[dict[str, Any]]:
+    """The rows of an output."""
+    if output.suffix == ".parquet":
+        return list(pq.read_table(output).to_pylist())
+    return [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+
+
+def errors_of(output: Path) -> Iterator[dict[str, str] | None]:
+    """The errors of an output's rows."""
+    for row in rows_of(output):
+        yield json.loads(row["error"]) if row["error"] else None
+
+
+class Stopping(SpokenScorer):
+    """A scorer that is stopped, as by a kill, after some texts."""
+
+    def __init__(self, *, after: int) -> None:
+        """Stop before the text numbered `after`."""
+        super().__init__()
+        self._after = after
+
+    def score_one(self, text: object, *, language: str | None = None) -> Any:
+        """Score one text, or stop everything."""
+        if len(self.seen) == self._after:
+            raise KeyboardInterrupt
+        return super().score_one(text, language=language)

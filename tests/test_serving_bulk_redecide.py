@@ -1,0 +1,114 @@
+"""Deciding stored scores: whole columns at once, and row for row what `decide` says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bulk_fakes import MILD, artefact, rows_of, spoken_run, write_lines
+from prefilter.models.labels import HEADS
+from prefilter.serving.bulk.columns import COLUMNS, arrow_schema, because_json
+from prefilter.serving.bulk.errors import InputUnreadable, WrongRequest
+from prefilter.serving.bulk.redecide import decide_file, decide_table
+from prefilter.serving.policies import PRESETS, Bands, Policy, decide, load_preset
+
+__all__ = ["artefact"]
+EDGES = [0.0, 0.1, 0.3, 0.35, 0.5, 0.95, 1.0]
+scores = st.one_of(
+    st.sampled_from(EDGES).map(np.float32), st.floats(0, 1, width=32).map(np.float32), st.none()
+)
+edges = st.one_of(st.none(), st.sampled_from(EDGES))
+
+
+@st.composite
+def bands(draw: st.DrawFn) -> Bands:
+    low, high = draw(edges), draw(edges)
+    return Bands(high, low) if low is not None and high is not None and low > high else Bands(low, high)
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policy:
+    by_category = st.dictionaries(st.sampled_from(HEADS), bands(), min_size=1)
+    return Policy("drawn", 3, draw(by_category), sources={"web": draw(by_category)})
+
+
+rows = st.fixed_dictionaries(
+    {
+        "source": st.sampled_from([None, "web", "chat"]),
+        "unscored": st.sampled_from([None] * 5 + ["deadline", "unreadable_language"]),
+        "scores": st.lists(scores, min_size=len(HEADS), max_size=len(HEADS)),
+    }
+)
+
+
+def stored(drawn: list[dict[str, Any]]) -> pa.Table:
+    """The rows as a scores file holds them."""
+    made = []
+    for row in drawn:
+        values = dict.fromkeys(COLUMNS) | {"id": "x", "source": row["source"], "because": "[]"}
+        if row["unscored"]:
+            values["because"] = json.dumps([{"reason": row["unscored"]}])
+        else:
+            values |= {f"score_{head}": score for head, score in zip(HEADS, row["scores"], strict=True)}
+        made.append(values)
+    return pa.Table.from_pylist(made, schema=arrow_schema())
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    drawn=st.lists(rows, min_size=1, max_size=8),
+    policy=policies(),
+    uncalibrated=st.sets(st.sampled_from(HEADS)),
+)
+def test_a_stored_row_is_decided_as_decide_decides_it(
+    drawn: list[dict[str, Any]], policy: Policy, uncalibrated: set[str]
+) -> None:
+    table = decide_table(stored(drawn), policy, uncalibrated=uncalibrated)
+    for row, ours in zip(drawn, table.to_pylist(), strict=True):
+        named = {} if row["unscored"] else dict(zip(HEADS, row["scores"], strict=True))
+        present = {head: score for head, score in named.items() if score is not None}
+        wanted = decide(
+            present, policy, source=row["source"], unscored=row["unscored"], uncalibrated=uncalibrated
+        )
+        assert (ours["outcome"], ours["because"]) == (wanted.outcome, because_json(wanted.because))
+        assert (ours["policy_version"], ours["enforced"]) == ("drawn@3", True)
+
+
+@pytest.mark.parametrize("policy", PRESETS)
+def test_deciding_again_gives_the_file_that_scoring_with_that_policy_gives(
+    artefact: Path, tmp_path: Path, policy: str
+) -> None:
+    texts = [MILD, "threat=0.6", "hate=0.95", "illicit=0.99", "foreign", " ", "any=0.4"]
+    path = write_lines(tmp_path / "in.jsonl", *({"text": text} for text in texts))
+    spoken_run(artefact, [path], tmp_path / "scores.parquet")
+    spoken_run(artefact, [path], tmp_path / "wanted.parquet", policy=policy)
+    decide_file(tmp_path / "scores.parquet", tmp_path / "out.parquet", policy=load_preset(policy))
+    assert (tmp_path / "out.parquet").read_bytes() == (tmp_path / "wanted.parquet").read_bytes()
+
+
+def test_lines_can_be_decided_where_the_model_is_named(artefact: Path, tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "in.jsonl", {"text": "illicit=0.99"}, {"text": "hate=0.99"})
+    spoken_run(artefact, [path], tmp_path / "scores.jsonl")
+    policy = load_preset("model-output")
+    with pytest.raises(WrongRequest, match="name its model"):
+        decide_file(tmp_path / "scores.jsonl", tmp_path / "out.jsonl", policy=policy)
+    decide_file(tmp_path / "scores.jsonl", tmp_path / "out.jsonl", policy=policy, uncalibrated=["illicit"])
+    assert [row["outcome"] for row in rows_of(tmp_path / "out.jsonl")] == ["review", "block"]
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b'{"text": "x"}\n', b"[]\n", b"\xff\n"])
+def test_what_is_no_scores_file_is_told_and_nothing_is_written(tmp_path: Path, content: bytes) -> None:
+    name = "scores.parquet" if content in (b"", b"PAR1") else "scores.jsonl"
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputUnreadable, match=name):
+        decide_file(
+            tmp_path / name, tmp_path / "out.parquet", policy=load_preset("model-output"), uncalibrated=()
+        )
+    assert [path.name for path in tmp_path.iterdir()] == [name]
