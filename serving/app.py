@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -44,7 +45,7 @@ from prefilter.serving.errors import (
 from prefilter.serving.gate import Gate
 from prefilter.serving.policybook import PolicyBook
 from prefilter.serving.screening import Screening
-from prefilter.serving.settings import Settings
+from prefilter.serving.settings import Settings, SettingsError
 from prefilter.serving.store import Store
 from prefilter.serving.telemetry import Telemetry, where
 from prefilter.serving.triage import Triage
@@ -79,7 +80,7 @@ def create_app(settings: Settings, *, scorer: Scorer | None = None) -> FastAPI:
     )
     state = app.state
     state.settings, state.given_scorer, state.telemetry = settings, scorer, Telemetry()
-    state.store = Store.open(settings.database_url)
+    state.store = _open(settings)
     state.auth = Auth(state.store, settings)
     state.triage = Triage(state.store, settings)
     state.policybook = PolicyBook(state.store, settings)
@@ -92,6 +93,13 @@ def create_app(settings: Settings, *, scorer: Scorer | None = None) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
+
+
+def _open(settings: Settings) -> Store:
+    try:
+        return Store.open(settings.database_url)
+    except ValueError as fault:
+        raise SettingsError(f"PREFILTER_DATABASE_URL: {fault}", field="PREFILTER_DATABASE_URL") from None
 
 
 @asynccontextmanager
@@ -229,21 +237,32 @@ async def _ready(app: FastAPI) -> bool:
 def serve(settings: Settings | None = None) -> None:
     """Run the server until it is stopped; prints the admin key on the first start, then one `ready` line.
 
-    Raises SystemExit with a message where it cannot start.
+    What keeps it from starting is raised: a setting, a model or a database that cannot be used.
     """
     settings = settings or Settings.from_env()
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for name in ("prefilter", "uvicorn"):
+        logging.getLogger(name).setLevel(logging.INFO)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,
         access_log=False,
         server_header=False,
-        lifespan="on",
+        lifespan="off",
         timeout_graceful_shutdown=settings.deadline_ms // 1_000 + 5,
     )
-    _Server(config).run()
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_run(app, config))
+
+
+async def _run(app: FastAPI, config: uvicorn.Config) -> None:
+    # The server's own way to run a lifespan turns whatever went wrong into a printed traceback.
+    async with app.router.lifespan_context(app):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # The server handles these while it serves, and raises them once more when it has stopped.
+            signal.signal(number, lambda _number, _frame: None)
+        await _Server(config).serve()

@@ -1,4 +1,4 @@
-"""The server as a stranger starts it: a process, a port, an admin key printed once, real HTTP over loopback."""
+"""The server as a stranger starts it: a process, a port, an admin key printed once, HTTP over loopback."""
 
 from __future__ import annotations
 
@@ -129,16 +129,34 @@ def test_bad_requests_over_real_http_get_a_native_error_and_leave_no_text_in_the
     assert [line for line in started.printed if "POST /v1/score 413" in line]
 
 
-def test_a_setting_that_cannot_work_stops_the_start_and_is_named(tmp_path: Path, model: Path) -> None:
-    with pytest.raises(AssertionError, match="PREFILTER_MAX_ITEMS"), server(
-        tmp_path / "home", model, PREFILTER_MAX_ITEMS="many"
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("PREFILTER_MAX_ITEMS", "many"), ("PREFILTER_DATABASE_URL", "mysql://x"), ("PREFILTER_MODEL", "none")],
+)
+def test_a_setting_that_cannot_work_stops_the_start_in_one_line(
+    tmp_path: Path, model: Path, variable: str, value: str
+) -> None:
+    with (
+        pytest.raises(AssertionError, match=rf"prefilter: .*({variable}|{value})") as ended,
+        server(tmp_path / "home", model, **{variable: value}),
     ):
         pass
+    assert "Traceback" not in str(ended.value)
 
 
 def test_a_damaged_model_stops_the_start_and_the_file_is_named(tmp_path: Path) -> None:
     damaged = build_artefact(tmp_path / "model")
     with (damaged / "model.onnx").open("ab") as file:
         file.write(b"x")
-    with pytest.raises(AssertionError, match=r"model\.onnx"), server(tmp_path / "home", damaged):
+    with (
+        pytest.raises(AssertionError, match=r"prefilter: .*model\.onnx") as ended,
+        server(tmp_path / "home", damaged),
+    ):
         pass
+    assert "Traceback" not in str(ended.value)
+
+
+def test_a_stop_is_orderly(tmp_path: Path, model: Path) -> None:
+    with server(tmp_path / "home", model) as started:
+        started.process.send_signal(signal.SIGTERM)
+        assert started.process.wait(30) == 0
