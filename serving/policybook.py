@@ -1,8 +1,8 @@
 """The policy book: which version of each policy is active, who changed it, why, and what a change would do.
 
 Versions never change once written; activating and rolling back only moves which one decides. Every worker
-follows within `CACHE_SECONDS`. A what-if decides the stored scores of recent decisions again, by the rule that
-decided them; no model runs and no text is needed. Knows no web framework and no SQL.
+follows within `CACHE_SECONDS`. A what-if decides the stored scores of recent decisions again, by the rule
+that decided them; no model runs and no text is needed. Knows no web framework and no SQL.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -198,3 +199,15 @@ def test_ids_are_unique_and_begin_with_what_they_name() -> None:
     ids = {new_id("cas") for _ in range(1_000)}
     assert len(ids) == 1_000
     assert all(len(case_id) == 32 and case_id.startswith("cas_") for case_id in ids)
+
+
+def test_forgetting_does_not_wait_long_for_a_reader(store: Store) -> None:
+    with store.read() as conn:
+        decisions.find(conn, "dec_x")
+        with store.begin() as writer:
+            decisions.insert_many(writer, [a_decision()])
+        began = time.monotonic()
+        store.forget()
+    assert time.monotonic() - began < 10
+    with store.begin() as conn:
+        decisions.insert_many(conn, [a_decision()])

@@ -149,8 +149,12 @@ class Store:
     def forget(self) -> None:
         """After an erasure: empty SQLite's write-ahead log, where the text may still stand. Never raises."""
         if self.dialect == "sqlite":
-            with contextlib.suppress(SQLAlchemyError), self._engine.connect() as conn:
-                conn.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            with contextlib.suppress(SQLAlchemyError, sqlite3.Error), self._engine.connect() as conn:
+                cursor = conn.connection.cursor()
+                cursor.execute("PRAGMA busy_timeout=1000")  # readers may be busy; the next one will do it
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                cursor.execute(f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_S * 1000)}")
+                cursor.close()
 
     def dispose(self) -> None:
         """Close every connection."""
