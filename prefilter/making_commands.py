@@ -21,8 +21,8 @@ def add_to(app: typer.Typer) -> None:
     """Register these commands, and those of later releases, which say so."""
     for command in (train, calibrate, export, evaluate):
         app.command()(command)
-    for command in (bench, certify):
-        app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(command)
+    for absent in (bench, certify):
+        app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(absent)
 
 
 def train(
