@@ -12,8 +12,10 @@ Definitions, the same for the value and for its bootstrap replicates:
   fewer than 100 negatives that means no false positive at all.
 - `ece`: expected calibration error over 15 bins of equal mass; rows with the same score share a bin.
 
-Intervals resample rows with replacement: percentile intervals for the ranking metrics; for `ece`, which noise
-can only push up, the reflected (basic) interval, because a percentile interval would lie above the truth.
+Intervals resample rows with replacement: percentile intervals for the ranking metrics. Noise can only push
+`ece` up, so percentiles would lie above the truth: its interval has their spread around the value, and
+reaches down by the error that a perfectly calibrated score would show by chance. Rather too wide than too
+narrow.
 """
 
 from __future__ import annotations
@@ -81,8 +83,12 @@ def measure(
     values = {name: float(row[0]) for name, row in ranking.evaluate(ranking.cells[None, :]).items()}
     ci95: dict[str, tuple[float, float]] = {}
     if replicates:
-        drawn = ranking.replicate(replicates, seed)
-        ci95 = {name: bounds for name in METRICS if (bounds := _interval(name, values[name], drawn[name]))}
+        drawn, noise = ranking.replicate(replicates, seed), ranking.chance_ece()
+        ci95 = {
+            name: bounds
+            for name in METRICS
+            if (bounds := _interval(name, values[name], drawn[name], noise=noise))
+        }
     return Measures(n, positives, ci95=ci95, **values)
 
 
@@ -160,6 +166,14 @@ class _Ranking:
             ece = np.abs(gap).sum(axis=1) / (positives + negatives)
         return {"auroc": area * both, "auprc": step * both, "recall_at_1pct_fpr": recall * both, "ece": ece}
 
+    def chance_ece(self) -> float:
+        """Return the `ece` that perfectly calibrated scores would be expected to show on as many rows."""
+        negatives = np.add.reduceat(self.cells[0::2], self.bin_starts)
+        hits = np.add.reduceat(self.cells[1::2], self.bin_starts)
+        mass = negatives + hits
+        # The mean of |N(0, s)| is s·√(2/π), with s² = p(1-p)·mass for the positives of a bin.
+        return float(np.sqrt(2 / np.pi * hits * negatives / mass).sum() / mass.sum())
+
     def replicate(self, replicates: int, seed: int) -> dict[str, Floats]:
         """Return each metric [replicates] on rows drawn with replacement."""
         rng = np.random.default_rng(seed)
@@ -175,11 +189,12 @@ class _Ranking:
         return {name: np.concatenate([part[name] for part in parts]) for name in METRICS}
 
 
-def _interval(name: str, value: float, drawn: Floats) -> tuple[float, float] | None:
+def _interval(name: str, value: float, drawn: Floats, *, noise: float) -> tuple[float, float] | None:
     valid = drawn[np.isfinite(drawn)]
     if not math.isfinite(value) or valid.size < _LEAST_VALID * drawn.size:
         return None
-    low, high = (float(q) for q in np.percentile(valid, [2.5, 97.5]))
+    low, middle, high = (float(q) for q in np.percentile(valid, [2.5, 50, 97.5]))
     if name == "ece":
-        low, high = max(0.0, min(value, 2 * value - high)), min(1.0, max(value, 2 * value - low))
+        spread = high - middle
+        low, high = max(0.0, value - noise - spread), min(1.0, value + spread)
     return low, high

@@ -96,12 +96,12 @@ def test_the_power_mean_weighs_the_worst() -> None:
 
 
 def test_rates_count_the_right_rows() -> None:
-    outcomes = decide_all(a_pass([0.1, 0.9, 0.5, 0.1, 0.9, 0.5]), STRICT)
-    point = operating_point(outcomes, known=np.ones(6, dtype=bool), harmful=np.arange(6) < 3)
-    assert [point[o.value] for o in Outcome] == pytest.approx([1 / 3] * 3)
-    assert point["miss_rate"] == pytest.approx(1 / 3)  # review counts as not allowed
-    assert point["overblock_rate"] == pytest.approx(1 / 3)
-    assert point["held_benign_rate"] == pytest.approx(2 / 3)
+    outcomes = decide_all(a_pass([0.1, 0.9, 0.9, 0.5, 0.1, 0.9, 0.5, 0.5]), STRICT)
+    point = operating_point(outcomes, known=np.ones(8, dtype=bool), harmful=np.arange(8) < 4)
+    assert [point[o.value] for o in Outcome] == pytest.approx([2 / 8, 3 / 8, 3 / 8])
+    assert point["miss_rate"] == pytest.approx(1 / 4)  # review counts as not allowed
+    assert point["overblock_rate"] == pytest.approx(1 / 4)
+    assert point["held_benign_rate"] == pytest.approx(3 / 4)
 
 
 def test_unscored_rows_are_reviewed_and_errors_have_no_outcome() -> None:
