@@ -37,9 +37,9 @@ class Settings:
     max_items: int = 1_000
     max_text_chars: int = 1_000_000
     max_id_chars: int = 256
-    deadline_ms: int = 30_000
+    deadline_ms: int = 120_000
     engine_threads: int = field(default_factory=lambda: max(1, len(os.sched_getaffinity(0))))
-    max_queued_chars: int = 64_000_000
+    max_queued_chars: int = 8_000_000
     lease_seconds: int = 600
     retention_days: int = 30
     session_hours: int = 8
