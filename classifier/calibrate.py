@@ -23,6 +23,8 @@ from prefilter.models.labels import HEADS
 ENOUGH = 200
 """Human-judged positives a head needs on the calibration split to count as calibrated (INTERFACES: scores)."""
 BINS = 15
+SILENT = Curve(a=1e-3, b=-6.0, c=0.0)
+"""The curve of a head that nothing is known of: it never rises, and the card says so."""
 REACH = 30.0
 Floats = NDArray[np.float64]
 
@@ -61,8 +63,8 @@ def fit_calibrator(
 ) -> tuple[Calibrator, dict[str, HeadFit]]:
     """Fit every head on `n` texts.
 
-    `logits` [n, heads] highest per text; `spread` [n] ln(windows); `labels`, `weights`, `human` [n, heads]. Raises
-    `ValueError` where a head has not both a positive and a negative.
+    `logits` [n, heads] highest per text; `spread` [n] ln(windows); `labels`, `weights`, `human` [n, heads]. A head
+    without both a positive and a negative learned nothing: its curve is `SILENT`, and it is uncalibrated.
     """
     fits: dict[str, HeadFit] = {}
     for column, head in enumerate(HEADS):
@@ -71,8 +73,9 @@ def fit_calibrator(
         calibrated = positives >= ENOUGH
         rows = np.flatnonzero(judged if calibrated else weights[:, column] > 0)
         y = (labels[rows, column] >= 0.5).astype(np.float64)
-        if y.min(initial=1) == y.max(initial=0):
-            raise ValueError(f"head {head}: the calibration split needs positives and negatives")
+        if y.all() or not y.any():
+            fits[head] = HeadFit(SILENT, len(rows), positives, float(y.mean()) if len(y) else 0.0, None, False)
+            continue
         w = np.ones(len(rows)) if calibrated else weights[rows, column].astype(np.float64)
         z, s = logits[rows, column].astype(np.float64), spread[rows]
         curve, error = _fit_head(z, s, y, w, correct=calibrated, seed=seed)
