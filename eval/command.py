@@ -110,7 +110,11 @@ def judge(
     suites = _named_apart(suites, entries)
     folder = resolve(model)
     scorer = Scorer.load(folder, threads=threads, max_chars=None)
-    cache = open_cache(cache_dir, folder)
+    try:
+        cache = open_cache(cache_dir, folder)
+    except OSError as error:
+        sys.stderr.write(f"scores are not kept: {cache_dir}: {error.strerror}\n")
+        cache = open_cache(None, folder)
     policies = [load_preset(name) for name in PRESETS]
     document: dict[str, Any] = {
         "model_version": scorer.model_version,

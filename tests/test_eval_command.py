@@ -105,6 +105,22 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert err.count("\n") == 1
 
 
+def test_without_a_place_for_scores_it_still_measures(tmp_path: Path, model: Path, capsys: Any) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    path = write_mixed(tmp_path)
+    assert evaluate([str(path)], model=model, cache_dir=tmp_path / "file" / "cache") == 0
+    out, err = capsys.readouterr()
+    assert "scores are not kept" in err
+    assert "mixed" in out
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The files of one report by ending."""
+    folder = tmp_path_factory.mktemp("report")
+    return a_report(folder, build_artefact(folder / "model"))
+
+
 def a_report(tmp_path: Path, model: Path) -> dict[str, str]:
     """Write the report of four suites in their roles; returns its files by ending."""
     hatecheck = write_suite(
@@ -129,17 +145,16 @@ def a_report(tmp_path: Path, model: Path) -> dict[str, str]:
     return {path.suffix: path.read_text() for path in write_report(tmp_path / "out.md", document, judged)}
 
 
-def test_a_report_is_three_files_without_any_text_of_the_suites(tmp_path: Path, model: Path) -> None:
-    files = a_report(tmp_path, model)
-    assert set(files) == {".md", ".json", ".html"}
-    for content in files.values():
+def test_a_report_is_three_files_without_any_text_of_the_suites(report: dict[str, str]) -> None:
+    assert set(report) == {".md", ".json", ".html"}
+    for content in report.values():
         assert "library opens" not in content
         assert "rude thing" not in content
         assert "fake-1" in content
 
 
-def test_the_page_needs_nothing_else(tmp_path: Path, model: Path) -> None:
-    page = a_report(tmp_path, model)[".html"]
+def test_the_page_needs_nothing_else(report: dict[str, str]) -> None:
+    page = report[".html"]
     addresses = set(re.findall(r'(?:src|href)="([^"#][^"]*)"', page))
     assert all(address.startswith("data:image/png;base64,") for address in addresses)
     assert "<script" not in page
@@ -148,8 +163,8 @@ def test_the_page_needs_nothing_else(tmp_path: Path, model: Path) -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_the_page_shows_every_section(tmp_path: Path, model: Path) -> None:
-    text = a_report(tmp_path, model)[".md"]
+def test_the_page_shows_every_section(report: dict[str, str]) -> None:
+    text = report[".md"]
     titles = re.findall(r"^## (.+)$", text, flags=re.MULTILINE)
     assert titles[:4] == ["What was measured", "One verdict of harm", "Categories", "HateCheck"]
     assert {"Identity bias", "False alarms", "The shipped policies", "Beside published numbers"} <= set(
