@@ -143,7 +143,8 @@ def _correct(curve: Curve, z: Floats, s: Floats, y: Floats, w: Floats) -> Curve:
     inside = np.interp(grid, centres_, logits_)
     below, above = np.minimum(grid - centres_[0], 0), np.maximum(grid - centres_[-1], 0)
     p = 1 / (1 + np.exp(-(inside + curve.a * (below + above))))
-    return Curve(a=curve.a, b=curve.b, c=curve.c, knots=tuple((float(g), float(v)) for g, v in zip(grid, p, strict=True)))
+    knots = tuple((float(g), float(v)) for g, v in zip(grid, p, strict=True))
+    return Curve(a=curve.a, b=curve.b, c=curve.c, knots=knots)
 
 
 def _apply(curve: Curve, z: Floats, s: Floats) -> Floats:

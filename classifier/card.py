@@ -46,8 +46,8 @@ def _scores(manifest: Manifest, fits: Mapping[str, HeadFit]) -> str:
     ]
     for head, fit in fits.items():
         row = development.get(head)
-        figures = f"{row['auroc']:.3f} | {row['auprc']:.3f} | {row['n']}" if row else "– | – | –"
-        error = "–" if fit.error is None else f"{fit.error:.3f}"
+        figures = f"{row['auroc']:.3f} | {row['auprc']:.3f} | {row['n']}" if row else "- | - | -"
+        error = "-" if fit.error is None else f"{fit.error:.3f}"
         state = "yes" if fit.calibrated else "no, and never trained: it never rises" if fit.known == 0 else "no"
         lines.append(
             f"| {head} | {state} | {fit.human_positives} | {fit.prevalence:.3f} | {error} "

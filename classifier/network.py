@@ -85,7 +85,8 @@ class HarmNetwork(nn.Module):
         Embeddings and the lowest `frozen_layers` layers are frozen: they carry the generality that fine-tuning
         on few sources destroys.
         """
-        layers = list(self.encoder.encoder.layer)
+        encoder: Any = self.encoder
+        layers = list(encoder.encoder.layer)
         for parameter in self.encoder.parameters():
             parameter.requires_grad_(False)
         groups: list[dict[str, Any]] = [

@@ -111,7 +111,8 @@ def _refuse_unknown(raw: Mapping[str, Any], known: set[str], where: str) -> None
 
 def _source_rule(name: str, raw: Mapping[str, Any]) -> SourceRule:
     _refuse_unknown(raw, {f.name for f in fields(SourceRule)}, f"sources.{name}")
-    rule = SourceRule(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+    rule = SourceRule(**values)
     strangers = sorted(set(rule.presume_negative) - set(HEADS))
     if strangers:
         raise RecipeError(f"sources.{name}.presume_negative names no head of ours: {', '.join(strangers)}")

@@ -21,9 +21,20 @@ from prefilter.classifier.recipe import OwnData, Recipe
 from prefilter.models.labels import ANY, CATEGORIES, HEADS
 
 NEVER_TRAIN = frozenset(
-    "hatecheck bias_madlibs_77k wiki_toxicity_fuzzed_test beavertails_30k_test safe_rlhf_test2k "
-    "harmful_instructions_bench do_not_answer xsafety_en rtp_lx_en_prompts trustllm_misuse medsafetybench "
-    "cyber_frr_benign".split()
+    {
+        "hatecheck",
+        "bias_madlibs_77k",
+        "wiki_toxicity_fuzzed_test",
+        "beavertails_30k_test",
+        "safe_rlhf_test2k",
+        "harmful_instructions_bench",
+        "do_not_answer",
+        "xsafety_en",
+        "rtp_lx_en_prompts",
+        "trustllm_misuse",
+        "medsafetybench",
+        "cyber_frr_benign",
+    }
 )
 """The public test suites: no row of these is trained or calibrated on. Names ending in `_mhc` belong here too."""
 

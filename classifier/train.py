@@ -67,10 +67,14 @@ def encoder_tokenizer(recipe: Recipe) -> Tokenizer:
 
 
 def head_factors(examples: Examples) -> NDArray[np.float32]:
-    """A loss factor per head, so that a head with few labels is not drowned: total weight ** -1/2, mean 1."""
-    total = np.maximum(examples.weights.sum(axis=0), 1.0)
-    factors = total**-0.5
-    return (factors / factors.mean()).astype(np.float32)
+    """A loss factor per head, so that a head with few labels is not drowned: total weight ** -1/2, mean 1.
+
+    A head without any label has factor 0.
+    """
+    total = examples.weights.sum(axis=0)
+    factors = np.where(total > 0, np.maximum(total, 1.0) ** -0.5, 0.0)
+    balanced: NDArray[np.float32] = (factors / factors[total > 0].mean()).astype(np.float32)
+    return balanced
 
 
 def rate_factor(tokens: int, recipe: Recipe, *, part: str) -> float:
@@ -160,13 +164,12 @@ class Trainer:
         labels = torch.from_numpy(self.train.labels[batch.rows]).to(self.device)
         weights = torch.from_numpy(self.train.weights[batch.rows]).to(self.device) * self.factors
         self.network.train()
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            with torch.no_grad() if frozen else nullcontext():
-                states = self.network.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        with torch.autocast(self.device.type, dtype=torch.bfloat16), torch.no_grad() if frozen else nullcontext():
+            states = self.network.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
         logits = self.network.pool(states.float(), mask)
         losses = binary_cross_entropy_with_logits(logits, labels, reduction="none")
         loss = (losses * weights).sum() / len(batch.rows)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_([p for _, p in self._trained()], 1.0)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)

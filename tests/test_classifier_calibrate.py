@@ -10,7 +10,7 @@ from prefilter.models.labels import HEADS
 
 
 def simulated(n=20_000, *, seed=0, windows=True):
-    """Logits whose truth is sigmoid(0.5·z − 1), texts of 1 to 20 windows whose maximum is biased upwards."""
+    """Logits whose truth is sigmoid(0.5·z - 1), texts of 1 to 20 windows whose maximum is biased upwards."""
     rng = np.random.default_rng(seed)
     truth = rng.normal(0, 3, n)
     y = (rng.random(n) < 1 / (1 + np.exp(-(0.5 * truth - 1)))).astype(np.float32)

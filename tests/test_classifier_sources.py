@@ -12,7 +12,6 @@ import pytest
 from prefilter.classifier.recipe import Recipe
 from prefilter.classifier.sources import SourceError, held_out_texts, training_sources, verdict
 from prefilter.models.labels import CATEGORIES, HEADS
-
 from training_samples import recipe, write_rows
 
 HEADER = "dataset,folder,rows,licence,labels\n"

@@ -9,13 +9,13 @@ from typing import Any
 
 from prefilter.classifier.recipe import Recipe
 
-CALM = "bread garden library weather music train window letter coffee river painting holiday market".split()
-RUDE = "nasty rubbish horrid awful dreadful".split()
-MEAN = "worthless useless pathetic contemptible".split()
+CALM = ["bread", "garden", "library", "weather", "music", "train", "window", "letter", "coffee", "river", "market"]
+RUDE = ["nasty", "rubbish", "horrid", "awful", "dreadful"]
+MEAN = ["worthless", "useless", "pathetic", "contemptible"]
 
 
 def rows(count: int, *, seed: int = 1) -> list[dict[str, Any]]:
-    """`count` labelled rows: toxicity by a rude or mean word, insult by a mean one; every 7th insult is unknown."""
+    """`count` labelled rows: toxicity by a rude or mean word, insult by a mean one, every 7th insult unknown."""
     draw = random.Random(seed)
     made = []
     for number in range(count):
