@@ -205,6 +205,7 @@ function onKey(event) {
   if (AWAY[key]) return take(event, () => leave(AWAY[key]));
   if (key === "ArrowDown" || key === "ArrowUp") return take(event, () => move(key === "ArrowDown" ? 1 : -1));
   if (key === "v") return take(event, toggleText);
+  if (key === "d" && !$("draft-offer").hidden) return take(event, () => $("draft-restore").click());
   if (key === "o") return take(event, () => ($("others").open = !$("others").open));
   if (key === "r") return take(event, () => (($("more").open = true), $("reason").focus()));
 }

@@ -162,7 +162,7 @@ class TestShortLease:
         expect(lee.page.locator("#lease-left")).to_have_text("ended")
         ann.page.click("#claim-again")
         assert ann.case() == case_id
-        ann.page.click("#draft-restore")
+        ann.press("d")
         expect(ann.page.locator("input[name=outcome][value=block]")).to_be_checked()
         expect(ann.page.locator("input[name=severity][value='5']")).to_be_checked()
         expect(ann.page.locator("#note")).to_have_value("seen before")
@@ -192,8 +192,11 @@ def test_a_judgement_is_sent_once_however_often_the_key_is_pressed(
     house[0].add_case()
     ann = people["reviewer"]
     ann.claim()
+    sent: list[str] = []
+    ann.page.on("request", lambda request: sent.append(request.url))
     ann.press("n", "a", "Enter", "Enter", "Enter")
     ann.page.wait_for_selector("#queue-empty")
+    assert sum(url.endswith("/reviews") for url in sent) == 1
     assert house[0].actions().count("review.submitted") == 1
 
 
