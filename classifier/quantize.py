@@ -1,7 +1,7 @@
 """Quantising: fp32 ONNX to int8 weights per channel, activations by dynamic range, one row a run.
 
 What is lost is counted in decisions: the share of texts whose outcome under the recipe's edges differs from fp32's,
-and the export refuses to exceed its budget. Saturating 7-bit ranges are not used (see docs/adr/0006): processors
+and the export refuses to exceed its budget. Saturating 7-bit ranges are not used (see docs/adr/0008): processors
 without VNNI may round differently, so bit-identity is promised per processor family only.
 """
 
