@@ -40,10 +40,10 @@ contracts: $(COPY)
 provision:  # Chromium, PostgreSQL and venv by apt, only where they are missing
 	@scripts/provision.sh
 
-$(BIN)/python:
+$(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.serve: requirements/serve.txt requirements/build.txt pyproject.toml | $(BIN)/python
+$(VENV)/.serve: requirements/serve.txt requirements/build.txt pyproject.toml | $(BIN)/pip
 	$(BIN)/pip install $(LOCKED) -r requirements/build.txt -r requirements/serve.txt
 	$(BIN)/pip install --quiet --no-build-isolation --no-deps --editable .
 	@touch $@
