@@ -8,7 +8,6 @@ database before the key is looked at. Knows no web framework and no SQL.
 
 from __future__ import annotations
 
-import hmac
 import re
 import secrets
 from collections.abc import Callable
@@ -175,16 +174,6 @@ class Auth:
         if token:
             with self._store.begin() as conn:
                 session_rows.end(conn, self._store.key_digest(token))
-
-    def csrf_token(self, token: str) -> str:
-        """Return the value that forms of this session carry; it does not reveal the session."""
-        return self._store.digest(token, kind="csrf")
-
-    def check_csrf(self, token: str, presented: str | None) -> None:
-        """Raise Forbidden unless `presented` is the csrf_token of this session."""
-        expected = self.csrf_token(token).encode()
-        if not hmac.compare_digest(expected, (presented or "").encode("utf-8", "surrogatepass")):
-            raise Forbidden("The form has expired; load the page again.", code="csrf")
 
     def purge(self, now: datetime | None = None) -> None:
         """Remove expired sessions and forgotten log-in failures."""

@@ -30,7 +30,7 @@ PLANTS = [
     ("training", "models/scorer.py", "import torch"),
     ("training", "serving/engine.py", "def late():\n    import transformers"),
     ("fitting", "models/calibrator.py", "from sklearn.isotonic import IsotonicRegression"),
-    ("sql", "serving/triage.py", "from sqlalchemy import select"),
+    ("sql", "serving/triage/triage.py", "from sqlalchemy import select"),
     ("http", "serving/screening.py", "from fastapi import Request"),
     ("ray", "serving/engine.py", "import ray"),
     ("pure", "serving/policies.py", "from prefilter.serving.settings import Settings"),
@@ -39,7 +39,7 @@ PLANTS = [
     ("engine", "serving/engine.py", "from prefilter.serving.store import Store"),
     ("no-sql-in-http", "serving/api/score.py", "from prefilter.serving.store import cases"),
     ("no-sql-in-http", "serving/console/cases.py", "from prefilter.serving.store import cases"),
-    ("light-server", "serving/triage.py", "import pyarrow"),
+    ("light-server", "serving/triage/triage.py", "import pyarrow"),
     ("no-pickle", "models/scorer.py", "import pickle"),
 ]
 

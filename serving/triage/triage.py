@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from prefilter.models.labels import CATEGORIES, HEADS
+from prefilter.models.labels import HEADS
 from prefilter.serving import audit
 from prefilter.serving.auth import Principal, require
 from prefilter.serving.errors import (
-    BadRequest,
     Forbidden,
     IdempotencyConflict,
     LeaseLost,
@@ -34,15 +32,14 @@ from prefilter.serving.store.columns import canonical
 from prefilter.serving.store.database import serialise
 from prefilter.serving.store.decisions import DecisionRow
 from prefilter.serving.store.reviews import ReviewRow
+from prefilter.serving.triage.claimed import ClaimedCase, Lease, NewCase, QueueView, claimed
+from prefilter.serving.triage.judgement import STORED_LABELS, ReviewReceipt, check_review, receipt
 
 UNSCORED_QUEUE = "unscored"
 QUEUES: tuple[str, ...] = (*HEADS, UNSCORED_QUEUE, ESCALATED_QUEUE)
 REVIEWERS = ("reviewer", "lead", "admin")
 LEADS = ("lead", "admin")
-MASK = "█"
 DUE_HOURS = 24
-MAX_NOTE_CHARS = 4_000
-MAX_REASON_CHARS = 200
 # What a category prepares a reviewer for; the score is not part of it, so that it gives nothing away.
 SEVERITY_BANDS: Mapping[str, str] = {
     "profanity": "low",
@@ -56,96 +53,6 @@ SEVERITY_BANDS: Mapping[str, str] = {
     "violence": "high",
     "self_harm": "high",
 }
-_LABELS = {"yes": "yes", "no": "no", "unsure": "unknown"}
-
-
-@dataclass(frozen=True, slots=True)
-class NewCase:
-    """What opens a case: a REVIEW decision, the item's text, and the spans (code points) that decided."""
-
-    decision: DecisionRow
-    text: str
-    spans: Sequence[Span] = ()
-    language: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The exclusive claim on a case."""
-
-    token: str
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimedCase:
-    """A case as its reviewer first sees it: masked, without a score."""
-
-    case_id: str
-    category: str | None  # None: the item could not be scored
-    severity_band: str  # low | medium | high | unknown
-    text_masked: str  # as long as the text, in code points
-    spans: tuple[Span, ...]
-    language: str | None
-    source: str | None
-    queue: str
-    created_at: datetime
-    lease: Lease
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the wire shape: `{"case": {…}, "lease": {"token", "expires_at"}}`."""
-        spans = [{"start": span.start, "end": span.end, "category": span.category} for span in self.spans]
-        return {
-            "case": {
-                "id": self.case_id,
-                "category": self.category,
-                "severity_band": self.severity_band,
-                "text_masked": self.text_masked,
-                "spans": spans,
-                "language": self.language,
-                "source": self.source,
-                "queue": self.queue,
-                "created_at": self.created_at.isoformat(),
-            },
-            "lease": {"token": self.lease.token, "expires_at": self.lease.expires_at.isoformat()},
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class QueueView:
-    """A queue as one reviewer sees it: how many cases wait for him, how many are being read, since when."""
-
-    name: str
-    open: int
-    leased: int
-    oldest_at: datetime | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the wire shape."""
-        oldest = None if self.oldest_at is None else self.oldest_at.isoformat()
-        return {"name": self.name, "open": self.open, "leased": self.leased, "oldest_at": oldest}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReviewReceipt:
-    """What a review has done. `replayed`: an earlier request with the same Idempotency-Key stored it."""
-
-    review_id: str
-    case_id: str
-    outcome: str
-    labels: Mapping[str, str]  # as stored: yes | no | unknown
-    resolved_at: datetime
-    replayed: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the wire shape; a replay answers the same bytes, so `replayed` is left out."""
-        return {
-            "review_id": self.review_id,
-            "case_id": self.case_id,
-            "outcome": self.outcome,
-            "labels": dict(self.labels),
-            "resolved_at": self.resolved_at.isoformat(),
-        }
 
 
 class Triage:
@@ -225,7 +132,7 @@ class Triage:
             serialise(conn, f"reviewer:{principal.name}")
             held = case_rows.held_by(conn, principal.name, now=now)
             if held is not None:
-                return _claimed(held)
+                return claimed(held)
             case_id = case_rows.claim(
                 conn,
                 queue,
@@ -239,14 +146,14 @@ class Triage:
             row = case_rows.find(conn, case_id)
             assert row is not None
             self._audit(conn, principal, "case.claimed", case_id, {"queue": queue}, now)
-            return _claimed(row)
+            return claimed(row)
 
     def current(self, principal: Principal) -> ClaimedCase | None:
         """Return the case this reviewer holds, if any."""
         require(principal, *REVIEWERS)
         with self._store.read() as conn:
             held = case_rows.held_by(conn, principal.name, now=self._clock())
-        return None if held is None else _claimed(held)
+        return None if held is None else claimed(held)
 
     def renew(self, case_id: str, principal: Principal, *, lease_token: str) -> Lease:
         """Let a living lease begin anew; raises LeaseLost where it does not live."""
@@ -318,7 +225,7 @@ class Triage:
         another body, LeaseLost where the lease does not live.
         """
         require(principal, *REVIEWERS)
-        _check_review(labels, outcome, severity, reason, note, idempotency_key)
+        check_review(labels, outcome, severity, reason, note, idempotency_key)
         body = [case_id, lease_token, dict(labels), outcome, severity, reason, note]
         now = self._clock()
         row = ReviewRow(
@@ -333,14 +240,14 @@ class Triage:
             body_digest=self._store.digest(canonical(body), kind="review"),
             at=now,
         )
-        stored = {category: _LABELS[label] for category, label in labels.items()}
+        stored = {category: STORED_LABELS[label] for category, label in labels.items()}
         with self._store.begin() as conn:
             serialise(conn, f"review:{principal.name}:{idempotency_key}")
             earlier = review_rows.find(conn, reviewer=principal.name, idempotency_key=idempotency_key)
             if earlier is not None:
                 if earlier.body_digest != row.body_digest:
                     raise IdempotencyConflict(field="Idempotency-Key")
-                return _receipt(earlier, review_rows.labels_of(conn, earlier.id), replayed=True)
+                return receipt(earlier, review_rows.labels_of(conn, earlier.id), replayed=True)
             self._held(conn, case_id, principal)
             self._lived(
                 case_rows.resolve(
@@ -350,7 +257,7 @@ class Triage:
             review_rows.add(conn, row, labels=stored)
             body_audited = {"review_id": row.id, "outcome": outcome, "severity": severity, "labels": stored}
             self._audit(conn, principal, "review.submitted", case_id, body_audited, now)
-        return _receipt(row, stored, replayed=False)
+        return receipt(row, stored, replayed=False)
 
     # --- erasure and retention --------------------------------------------------------------------
 
@@ -433,17 +340,6 @@ class Triage:
         audit.append(conn, actor=principal.name, action=action, subject=subject, body=body, at=now)
 
 
-def mask(text: str, spans: Sequence[Span]) -> str:
-    """Return `text` with the characters of the spans replaced one by one; all where there is no span."""
-    if not spans:
-        return MASK * len(text)
-    characters = list(text)
-    for span in spans:
-        start, end = max(0, span.start), min(len(text), span.end)
-        characters[start:end] = MASK * max(0, end - start)
-    return "".join(characters)
-
-
 def _deciding(because: Sequence[Mapping[str, Any]]) -> tuple[str | None, float]:
     """Return the category that sent an item to review and its priority: 0, first, mid-band."""
     for ground in because:
@@ -455,57 +351,3 @@ def _deciding(because: Sequence[Mapping[str, Any]]) -> tuple[str | None, float]:
             half = (band[1] - band[0]) / 2
             return category, min(1.0, abs(score - band[0] - half) / half)
     return None, 0.5
-
-
-def _claimed(row: CaseRow) -> ClaimedCase:
-    assert row.lease_token is not None
-    assert row.lease_expires_at is not None
-    return ClaimedCase(
-        case_id=row.id,
-        category=row.category,
-        severity_band=row.severity_band,
-        text_masked=mask(row.text or "", row.spans),
-        spans=row.spans,
-        language=row.language,
-        source=row.source,
-        queue=row.queue,
-        created_at=row.created_at,
-        lease=Lease(row.lease_token, row.lease_expires_at),
-    )
-
-
-def _receipt(row: ReviewRow, labels: Mapping[str, str], *, replayed: bool) -> ReviewReceipt:
-    return ReviewReceipt(
-        review_id=row.id,
-        case_id=row.case_id,
-        outcome=row.outcome,
-        labels=dict(sorted(labels.items())),
-        resolved_at=row.at,
-        replayed=replayed,
-    )
-
-
-def _check_review(
-    labels: Mapping[str, str],
-    outcome: str,
-    severity: int | None,
-    reason: str | None,
-    note: str | None,
-    idempotency_key: str,
-) -> None:
-    if not isinstance(idempotency_key, str) or not 0 < len(idempotency_key) <= 256:
-        raise BadRequest("An Idempotency-Key of 1 to 256 characters is required.", field="Idempotency-Key")
-    if not isinstance(labels, Mapping) or any(category not in CATEGORIES for category in labels):
-        raise BadRequest("labels maps categories to yes, no or unsure.", field="labels")
-    for category, label in labels.items():
-        if not isinstance(label, str) or label not in _LABELS:
-            raise BadRequest("A label is yes, no or unsure.", field=f"labels.{category}")
-    if outcome not in ("allow", "block"):
-        raise BadRequest("outcome is allow or block.", field="outcome")
-    if severity is not None and (type(severity) is not int or not 1 <= severity <= 7):
-        raise BadRequest("severity is a whole number from 1 to 7.", field="severity")
-    if severity is None and "yes" in labels.values():
-        raise BadRequest("severity is required when a label is yes.", field="severity")
-    for name, value, limit in (("reason", reason, MAX_REASON_CHARS), ("note", note, MAX_NOTE_CHARS)):
-        if value is not None and (not isinstance(value, str) or len(value) > limit):
-            raise BadRequest(f"{name} is a string of at most {limit} characters.", field=name)

@@ -1,0 +1,112 @@
+"""A case on its way in and as its reviewer first sees it: masked, without a score, leased.
+
+Scores are not shown at all, so that they do not lead. Frozen values; knows neither SQL nor who asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from prefilter.serving.store.cases import CaseRow, Span
+from prefilter.serving.store.decisions import DecisionRow
+
+MASK = "█"
+
+
+@dataclass(frozen=True, slots=True)
+class NewCase:
+    """What opens a case: a REVIEW decision, the item's text, and the spans (code points) that decided."""
+
+    decision: DecisionRow
+    text: str
+    spans: Sequence[Span] = ()
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The exclusive claim on a case."""
+
+    token: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedCase:
+    """A case as its reviewer first sees it: masked, without a score."""
+
+    case_id: str
+    category: str | None  # None: the item could not be scored
+    severity_band: str  # low | medium | high | unknown
+    text_masked: str  # as long as the text, in code points
+    spans: tuple[Span, ...]
+    language: str | None
+    source: str | None
+    queue: str
+    created_at: datetime
+    lease: Lease
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the wire shape: `{"case": {…}, "lease": {"token", "expires_at"}}`."""
+        spans = [{"start": span.start, "end": span.end, "category": span.category} for span in self.spans]
+        return {
+            "case": {
+                "id": self.case_id,
+                "category": self.category,
+                "severity_band": self.severity_band,
+                "text_masked": self.text_masked,
+                "spans": spans,
+                "language": self.language,
+                "source": self.source,
+                "queue": self.queue,
+                "created_at": self.created_at.isoformat(),
+            },
+            "lease": {"token": self.lease.token, "expires_at": self.lease.expires_at.isoformat()},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """A queue as one reviewer sees it: how many cases wait for him, how many are being read, since when."""
+
+    name: str
+    open: int
+    leased: int
+    oldest_at: datetime | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the wire shape."""
+        oldest = None if self.oldest_at is None else self.oldest_at.isoformat()
+        return {"name": self.name, "open": self.open, "leased": self.leased, "oldest_at": oldest}
+
+
+def mask(text: str, spans: Sequence[Span]) -> str:
+    """Return `text` with the characters of the spans replaced one by one; all where there is no span."""
+    if not spans:
+        return MASK * len(text)
+    characters = list(text)
+    for span in spans:
+        start, end = max(0, span.start), min(len(text), span.end)
+        characters[start:end] = MASK * max(0, end - start)
+    return "".join(characters)
+
+
+def claimed(row: CaseRow) -> ClaimedCase:
+    """The leased row as its reviewer sees it."""
+    assert row.lease_token is not None
+    assert row.lease_expires_at is not None
+    return ClaimedCase(
+        case_id=row.id,
+        category=row.category,
+        severity_band=row.severity_band,
+        text_masked=mask(row.text or "", row.spans),
+        spans=row.spans,
+        language=row.language,
+        source=row.source,
+        queue=row.queue,
+        created_at=row.created_at,
+        lease=Lease(row.lease_token, row.lease_expires_at),
+    )
