@@ -16,9 +16,9 @@ body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: #fff
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.4rem; }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: right; }
+th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: left; }
 td { white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; } thead th { background: var(--soft); }
+.number { text-align: right; } thead th { background: var(--soft); }
 figure { margin: 1.5rem 0; } figure svg { max-width: 100%; height: auto; } figcaption { font-size: 13px; }
 code { background: var(--soft); padding: 0 .2rem; } nav li { display: inline; margin-right: 1rem; }
 """
@@ -62,8 +62,13 @@ def _html_section(section: Section, plots: Mapping[str, Plot]) -> str:
 
 
 def _html_table(table: Table) -> str:
-    head = "".join(f'<th scope="col">{_inline(cell)}</th>' for cell in table.header)
-    rows = "".join(f"<tr>{''.join(f'<td>{_inline(cell)}</td>' for cell in row)}</tr>\n" for row in table.rows)
+    marks = [' class="number"' if table.is_numeric(column) else "" for column in range(len(table.header))]
+
+    def line(tag: str, cells: Sequence[str]) -> str:
+        return "".join(f"<{tag}{mark}>{_inline(c)}</{tag.split()[0]}>" for c, mark in zip(cells, marks, strict=True))
+
+    head = line('th scope="col"', table.header)
+    rows = "".join(f"<tr>{line('td', row)}</tr>\n" for row in table.rows)
     heading = f"<thead><tr>{head}</tr></thead>" if any(table.header) else ""
     return f'<div class="scroll" tabindex="0"><table>{heading}<tbody>\n{rows}</tbody></table></div>'
 
@@ -72,7 +77,7 @@ def _markdown_table(table: Table) -> list[str]:
     def line(cells: Sequence[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
-    rule = "|" + "|".join("---" if column == 0 else "---:" for column in range(len(table.header))) + "|"
+    rule = "|" + "|".join("---:" if table.is_numeric(column) else "---" for column in range(len(table.header))) + "|"
     return [line(table.header), rule, *(line(row) for row in table.rows)]
 
 

@@ -14,10 +14,14 @@ NONE = "\N{EN DASH}"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of short strings; the first column names the row, the others are numbers."""
+    """A table of short strings; the first column names the row."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+    def is_numeric(self, column: int) -> bool:
+        """Return True for a column of numbers, which a page aligns to the right."""
+        return all(row[column][:1].isdigit() or row[column] in ("", NONE) for row in self.rows)
 
     def __bool__(self) -> bool:
         """Return False for a table without rows, which no page shows."""
