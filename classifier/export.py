@@ -8,7 +8,9 @@ other architecture goes through its own forward. Parity is measured, and a graph
 from __future__ import annotations
 
 import math
+import os
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,13 +134,19 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
 
 
 def session_logits(path: Path, tokenised: Tokenised) -> NDArray[np.float32]:
-    """Logits [windows, heads] of every window by an ONNX file, one window per run."""
-    session = open_session(path)
-    rows = [
-        session.run(["logits"], {"input_ids": tokenised.window(w)[None].astype(np.int64)})[0][0]
-        for w in range(len(tokenised.text))
-    ]
-    return np.stack(rows).astype(np.float32)
+    """Logits [windows, heads] of every window by an ONNX file, one window per run, on a session per core."""
+    cores = os.cpu_count() or 1
+    parts = np.array_split(np.arange(len(tokenised.text)), cores)
+
+    def work(part: NDArray[np.int64]) -> list[NDArray[np.float32]]:
+        session = open_session(path)
+        return [
+            session.run(["logits"], {"input_ids": tokenised.window(int(w))[None].astype(np.int64)})[0] for w in part
+        ]
+
+    with ThreadPoolExecutor(cores) as pool:
+        rows = [row for part in pool.map(work, parts) for row in part]
+    return np.concatenate(rows).astype(np.float32)
 
 
 def parity(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> Parity:
