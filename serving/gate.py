@@ -1,12 +1,15 @@
 """The gate every request passes, in and out: id, body limit, headers, timing, and of a fault only its kind.
 
 Plain ASGI, around everything else, so that it also covers routes it does not know. The body is counted as
-it streams in, with or without a Content-Length. An exception nobody handled ends here: the server behind
+it streams in, with or without a Content-Length; a refusal reads on what is still being sent, or the caller
+would see a broken connection instead of the reason. An exception nobody handled ends here: the server behind
 us would print its message, and messages quote input.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import logging
 import re
@@ -27,6 +30,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 logger = logging.getLogger("prefilter.gate")
 
 CLIENT_GONE = 499
+LINGER_S = 10
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -50,7 +54,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        passage = _Passage(receive, send, _request_id(scope), self._max_body_bytes)
+        passage = _Passage(scope, receive, send, self._max_body_bytes)
         scope.setdefault("state", {})["request_id"] = passage.request_id
         started = time.perf_counter()
         try:
@@ -75,24 +79,37 @@ class Gate:
 class _Passage:
     """The two directions of one request."""
 
-    def __init__(self, receive: Receive, send: Send, request_id: str, max_body_bytes: int) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, max_body_bytes: int) -> None:
         self._receive = receive
         self._send = send
-        self.request_id = request_id
+        self.request_id = _request_id(scope)
         self._left_bytes = max_body_bytes
+        self._body_is_coming = _sends_body(scope)
         self.status = 0
 
     async def receive(self) -> Message:
+        message = await self._next()
+        if self._left_bytes < 0:
+            raise TooLarge
+        return message
+
+    async def _next(self) -> Message:
         message = await self._receive()
+        self._body_is_coming = message["type"] == "http.request" and bool(message.get("more_body"))
         if message["type"] == "http.request":
             self._left_bytes -= len(message.get("body", b""))
-            if self._left_bytes < 0:
-                raise TooLarge
         return message
+
+    async def _linger(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_S):
+                while self._body_is_coming:
+                    await self._next()
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            await self._linger()
             headers = list(message.get("headers", ()))
             present = {name.lower() for name, _ in headers}
             headers += [header for header in _HEADERS if header[0] not in present]
@@ -113,6 +130,12 @@ def _request_id(scope: Scope) -> str:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return str(value.decode("ascii"))
     return f"req_{secrets.token_hex(12)}"
+
+
+def _sends_body(scope: Scope) -> bool:
+    """Whether a body follows unasked; one announced by `Expect: 100-continue` waits to be asked for."""
+    names = {name for name, _ in scope["headers"]}
+    return b"expect" not in names and (b"transfer-encoding" in names or _content_length(scope) > 0)
 
 
 def _content_length(scope: Scope) -> int:

@@ -1,0 +1,74 @@
+"""The gate: a caller whose body is refused reads the reason, not a broken connection."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from prefilter.serving import gate
+from prefilter.serving.gate import Gate
+from prefilter.serving.telemetry import Telemetry
+
+CHUNKS = 8
+
+
+class Caller:
+    """Sends a body in chunks whoever reads it, and notes how much was read before the answer came."""
+
+    def __init__(self, **headers: str) -> None:
+        self.scope: dict[str, Any] = {
+            "type": "http",
+            "method": "POST",
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+        self.read = 0
+        self.answers: list[tuple[int, int]] = []
+
+    async def receive(self) -> dict[str, Any]:
+        self.read += 1
+        if self.read > CHUNKS:
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": b"x" * 100, "more_body": self.read < CHUNKS}
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self.answers.append((message["status"], self.read))
+
+    def call(self, app: Any, *, max_body_bytes: int = 10_000) -> list[tuple[int, int]]:
+        passed = Gate(app, telemetry=Telemetry(), max_body_bytes=max_body_bytes)
+        asyncio.run(passed(self.scope, self.receive, self.send))
+        return self.answers
+
+
+async def refuse(_scope: Any, _receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 401, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def read_all(_scope: Any, receive: Any, _send: Any) -> None:
+    while (await receive())["more_body"]:
+        pass
+
+
+def test_a_refusal_comes_after_the_body_nobody_wanted() -> None:
+    assert Caller(**{"content-length": "800"}).call(refuse) == [(401, CHUNKS)]
+    assert Caller(**{"transfer-encoding": "chunked"}).call(refuse) == [(401, CHUNKS)]
+
+
+def test_a_body_over_the_limit_is_read_to_its_end_before_it_is_refused() -> None:
+    assert Caller(**{"content-length": "800"}).call(read_all, max_body_bytes=300) == [(413, CHUNKS)]
+    assert Caller(**{"transfer-encoding": "chunked"}).call(read_all, max_body_bytes=300)[0][1] == CHUNKS
+
+
+def test_no_body_and_a_body_that_waits_to_be_asked_for_are_not_waited_for() -> None:
+    assert Caller().call(refuse) == [(401, 0)]
+    assert Caller(**{"content-length": "800", "expect": "100-continue"}).call(refuse) == [(401, 0)]
+
+
+def test_a_body_that_never_ends_does_not_keep_the_answer_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "LINGER_S", 0.05)
+    caller = Caller(**{"content-length": "9000"})
+    caller.read = CHUNKS
+    assert caller.call(refuse) == [(401, CHUNKS + 1)]
