@@ -112,6 +112,24 @@ def test_a_broken_csv_line_is_one_row_with_an_error(tmp_path: Path) -> None:
     assert rows[5].text == "last"
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("last", ["3,three", '3,"three"', '3,"three\nand more"'])
+def test_a_csv_quotation_that_does_not_close_costs_its_own_line_only(
+    tmp_path: Path, last: str, end: str
+) -> None:
+    path = tmp_path / "a.csv"
+    lines = ["id,text", "", '0,"two\nlines"', '1,"never closed', "2,plain", last, ""]
+    path.write_bytes(end.join(lines).replace("\n", end).replace("\r\r", "\r").encode())
+    rows = read(path)
+    assert [(row.id, row.error and row.error.code) for row in rows] == [
+        ("0", None), ("1", "broken_line"), ("2", None), ("3", None)
+    ]  # fmt: skip
+    assert rows[1].error is not None
+    assert "a.csv line 5:" in rows[1].error.message
+    assert [row.id for row in read(path, skip=2)] == ["2", "3"]
+    assert count_rows(find_inputs([path])) == 4
+
+
 def test_parquet_gives_the_same_rows_and_marks_what_is_not_utf8(tmp_path: Path) -> None:
     texts = pa.array([b"one", b"caf\xe9", None, "dé".encode()], pa.binary())
     table = pa.table({"text": texts, "id": pa.array([1, 2, 3, 4]), "other": pa.array([0.5] * 4)})

@@ -1,8 +1,9 @@
 """Reads rows from JSONL, CSV and Parquet as a stream: one `Row` per input row, in order, in bounded memory.
 
 A piece that is no row (bad JSON, invalid UTF-8, a broken quotation) becomes a row with `error` and reading
-goes on; a file that cannot be read on (truncated) raises InputUnreadable naming it. `skip` passes over rows
-that an earlier run has finished, without interpreting them where the format allows.
+goes on with the next line, also where a quotation that never closes seems to hold the rest of the file; a
+file that cannot be read on (truncated) raises InputUnreadable naming it. `skip` passes over rows that an
+earlier run has finished, without interpreting them where the format allows.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import csv
 import io
 import json
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -91,21 +93,50 @@ def _read_csv(source: Input, columns: Columns, start: int, skip: int) -> Iterato
     csv.field_size_limit(sys.maxsize)
     with open_to_read(source.path, source.format.compression) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        lines = csv.reader(text, strict=True)
-        header = next(lines, [])
+        records = _csv_records(text)
+        header = next(records, (1, None))[1] or []
         number = start
-        while True:
-            where = f"{source.path.name} line {lines.line_num + 1}"
-            try:
-                values = next(lines)
-            except StopIteration:
-                return
-            except csv.Error:
-                values = None
+        for line_number, values in records:
+            where = f"{source.path.name} line {line_number}"
             if values == []:
                 continue
             yield None if number < skip else _csv_row(values, header, columns, number, source, where)
             number += 1
+
+
+def _csv_records(lines: Iterable[str]) -> Iterator[tuple[int, list[str] | None]]:
+    """Yield the number of each record's first line (from 1) and its fields; None for a broken one.
+
+    A quotation that does not close runs on over good rows until the next quotation mark or the end of the
+    file. Only its first line is broken: the lines behind it are read again, each from its beginning.
+    """
+    record: deque[str] = deque()
+    again: deque[str] = deque()
+    source = iter(lines)
+
+    def supply() -> Iterator[str]:
+        while True:
+            line = again.popleft() if again else next(source, None)
+            if line is None:
+                return
+            record.append(line)
+            yield line
+
+    number = 1
+    reader = csv.reader(supply(), strict=True)
+    while True:
+        record.clear()
+        try:
+            values: list[str] | None = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            values = None
+            while len(record) > 1:
+                again.appendleft(record.pop())
+            reader = csv.reader(supply(), strict=True)
+        yield number, values
+        number += len(record)
 
 
 def _csv_row(
