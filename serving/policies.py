@@ -11,6 +11,7 @@ This file imports no sibling.
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ _BODY_KEYS = frozenset({"categories", "unreadable", "enforced", "sources", "reas
 _BAND_KEYS = frozenset({"review", "block", "reason"})
 _MAX_REASON_CHARS = 2_000
 _MAX_SOURCES = 100
+_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")  # NUL and lone surrogates: no page and no file can show them
 
 
 class PolicyError(ValueError):
@@ -306,6 +308,8 @@ def _read_sources(value: object) -> Mapping[str, Mapping[str, Bands]]:
     for position, (source, overrides) in enumerate(value.items()):
         if not isinstance(source, str) or not 0 < len(source) <= 256:
             raise PolicyError("a source is a string of 1 to 256 characters", field=f"sources[{position}]")
+        if _UNWRITABLE.search(source):
+            raise PolicyError("holds a character that cannot be written", field=f"sources[{position}]")
         sources[source] = _read_categories(overrides, at=f"sources[{position}]")
     return MappingProxyType(sources)
 
@@ -313,4 +317,6 @@ def _read_sources(value: object) -> Mapping[str, Mapping[str, Bands]]:
 def _read_reason(value: object, *, at: str) -> str:
     if not isinstance(value, str) or len(value) > _MAX_REASON_CHARS:
         raise PolicyError(f"must be a string of at most {_MAX_REASON_CHARS} characters", field=at)
+    if _UNWRITABLE.search(value):
+        raise PolicyError("holds a character that cannot be written", field=at)
     return value

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -49,6 +49,11 @@ class PolicyHistory:
     active: PolicyRow | None
     versions: tuple[PolicyRow, ...]
     activations: tuple[Activation, ...]
+
+    @property
+    def earlier(self) -> int | None:
+        """The version a roll-back returns to; None where there is none."""
+        return _earlier(self.activations)
 
 
 class PolicyBook:
@@ -151,8 +156,14 @@ class PolicyBook:
             )
         return version
 
-    def activate(self, name: str, version: int, principal: Principal, reason: str) -> Policy:
-        """Let a version decide from now on; raises NotFound, Conflict where it does already."""
+    def activate(
+        self, name: str, version: int, principal: Principal, reason: str, *, seen: int | None = None
+    ) -> Policy:
+        """Let a version decide from now on; raises NotFound, Conflict where it does already.
+
+        `seen` is the version the caller saw decide (0 for none), which the change is meant to replace;
+        Conflict where another one decides by now, so that nobody undoes a change they never looked at.
+        """
         require(principal, *EDITORS)
         _check_reason(reason)
         with self._store.begin() as conn:
@@ -161,13 +172,15 @@ class PolicyBook:
             before = policy_rows.active(conn, name)
             if before is not None and before.version == version:
                 raise Conflict("This version is active already.", code="already_active")
+            _check_seen(before, seen)
             self._change(conn, row, before, principal, reason, rolled_back=False)
         return self._followed(row)
 
-    def rollback(self, name: str, principal: Principal, reason: str) -> Policy:
+    def rollback(self, name: str, principal: Principal, reason: str, *, seen: int | None = None) -> Policy:
         """Go back to the version that was active before the present one; again, to the one before that.
 
-        Raises NotFound, Conflict where there is nothing to go back to.
+        Raises NotFound, Conflict where there is nothing to go back to, and as `activate` where another
+        version decides than the caller has `seen`: two people who roll back at once take one step.
         """
         require(principal, *EDITORS)
         _check_reason(reason)
@@ -176,11 +189,8 @@ class PolicyBook:
             before = policy_rows.active(conn, name)
             if before is None:
                 raise NotFound("There is no such active policy.", field="policy")
-            earlier = next(
-                change.previous_version
-                for change in policy_rows.activations(conn, name)
-                if change.version == before.version and not change.rolled_back
-            )
+            _check_seen(before, seen)
+            earlier = _earlier(policy_rows.activations(conn, name))
             if earlier is None:
                 raise Conflict("There is no earlier version to go back to.", code="no_earlier_version")
             row = self._find(conn, name, earlier)
@@ -285,6 +295,27 @@ def _policy(row: PolicyRow) -> Policy:
 
 def _active(versions: list[PolicyRow]) -> PolicyRow | None:
     return next((row for row in versions if row.status == "active"), None)
+
+
+def _earlier(activations: Sequence[Activation]) -> int | None:
+    """Return the version under the present one; newest activation first.
+
+    A roll-back takes steps off the pile, so that going back again never returns to what was left.
+    """
+    pile: list[int] = []
+    for change in reversed(activations):
+        while change.rolled_back and pile and pile[-1] != change.version:
+            pile.pop()
+        if not change.rolled_back or not pile:
+            pile.append(change.version)
+    return pile[-2] if len(pile) > 1 else None
+
+
+def _check_seen(active: PolicyRow | None, seen: int | None) -> None:
+    decides = 0 if active is None else active.version
+    if seen is not None and seen != decides:
+        message = f"Version {decides} decides by now: somebody else changed it. Look again."
+        raise Conflict(message, code="version_conflict", field="active_version")
 
 
 def _read(name: str, body: object) -> Policy:

@@ -84,6 +84,8 @@ def test_policies_are_listed_with_who_changed_them_and_why(running: Service) -> 
         ("/versions/x/activate", {"reason": "x"}, (400, "wrong_type", "version")),
         ("/versions/1/activate", {"reason": "x"}, (409, "already_active", None)),
         ("/rollback", {"reason": "x"}, (409, "no_earlier_version", None)),
+        ("/rollback", {"reason": "x", "active_version": 3}, (409, "version_conflict", "active_version")),
+        ("/rollback", {"reason": "x", "active_version": "1"}, (400, "wrong_type", "active_version")),
         ("/rollback", {}, (400, "missing_field", "reason")),
         ("/what-if", {"categories": []}, (400, "wrong_type", "categories")),
     ],

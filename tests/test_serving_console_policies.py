@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from console_site import Site, site
 from prefilter.models.labels import HEADS
+from prefilter.serving.auth import SYSTEM
 from prefilter.serving.console.edges import body_of, rows
 from prefilter.serving.errors import BadRequest
 from prefilter.serving.policies import Bands, load_preset
@@ -118,6 +119,18 @@ def test_rolling_back_returns_to_the_version_before_and_says_who_and_why(
     latest = answer.context["activations"][0]
     assert (latest.rolled_back, latest.actor, latest.reason) == (True, "safety one", "too many misses")
     assert house.actions()[-3:] == ["policy.drafted", "policy.activated", "policy.rolled_back"]
+
+
+def test_a_page_that_is_out_of_date_changes_nothing(house: Site, safety: TestClient) -> None:
+    for edge in ("0.5", "0.6"):
+        safety.post(f"{PAGE}/drafts", data=typed(review__threat=edge))
+    assert 'name="active_version" value="1"' in safety.get(f"{PAGE}/versions/3").text
+    house.app.state.policybook.activate("model-output", 2, SYSTEM, "meanwhile")
+    late = {"reason": "as I saw it", "active_version": "1"}
+    answer = safety.post(f"{PAGE}/versions/3/activate", data=late)
+    assert (answer.status_code, "Version 2 decides by now" in answer.text) == (409, True)
+    assert safety.post(f"{PAGE}/rollback", data=late).status_code == 409
+    assert 'name="active_version" value="2"' in safety.get(PAGE).text
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,31 @@ def test_rolling_back_goes_step_by_step_to_what_was_active_before(book: PolicyBo
         book.rollback(NAME, SAM, "further")
 
 
+def test_rolling_back_never_returns_to_what_was_rolled_back(book: PolicyBook) -> None:
+    for _ in (2, 3):
+        book.draft(NAME, body(), SAM, "r")
+    for version in (2, 3, 2):
+        book.activate(NAME, version, SAM, "r")
+    assert [book.rollback(NAME, SAM, "worse").version for _ in range(3)] == [3, 2, 1]
+    assert book.get(NAME).earlier is None
+    book.activate(NAME, 3, SAM, "again")
+    assert book.get(NAME).earlier == 1
+
+
+def test_a_change_of_what_somebody_else_changed_meanwhile_is_refused(book: PolicyBook) -> None:
+    for _ in (2, 3):
+        book.draft(NAME, body(), SAM, "r")
+    book.activate(NAME, 2, SAM, "first", seen=1)
+    with pytest.raises(Conflict, match="Version 2 decides by now"):
+        book.activate(NAME, 3, ADA, "second", seen=1)
+    book.activate(NAME, 3, ADA, "looked again", seen=2)
+    assert book.rollback(NAME, SAM, "worse", seen=3).version == 2
+    with pytest.raises(Conflict):
+        book.rollback(NAME, ADA, "worse", seen=3)
+    book.draft("forum", body(), SAM, "new")
+    assert book.activate("forum", 1, SAM, "go", seen=0).version == 1
+
+
 def test_history_says_who_and_why(store: Store, book: PolicyBook) -> None:
     book.draft(NAME, body(), SAM, "written because")
     book.activate(NAME, 2, ADA, "activated because")
@@ -150,6 +175,8 @@ def test_only_safety_and_admin_change_policies(book: PolicyBook, principal: Prin
         ({"categories": {}}, "categories"),
         ({"categories": {"nonsense": {"review": 0.1}}}, "categories.?"),
         (body(unreadable="allow"), "unreadable"),
+        ({"categories": {"insult": {"review": 0.1, "reason": "\ud800"}}}, "categories.insult.reason"),
+        (body(sources={"a\x00b": {"insult": {"review": 0.1}}}), "sources[0]"),
         ([], ""),
     ],
 )

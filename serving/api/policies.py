@@ -33,7 +33,11 @@ _FIELDS = {
 }
 _DRAFT = {"type": "object", "required": ["categories", "reason"], "properties": _FIELDS}
 _WHAT_IF = {"type": "object", "required": ["categories"], "properties": _FIELDS}
-_REASON = {"type": "object", "required": ["reason"], "properties": {"reason": {"type": "string"}}}
+_CHANGE = {
+    "type": "object",
+    "required": ["reason"],
+    "properties": {"reason": {"type": "string"}, "active_version": {"type": "integer", "minimum": 0}},
+}
 _OPTIONAL: dict[str, type] = {"unreadable": str, "enforced": bool, "sources": dict}
 
 
@@ -93,21 +97,22 @@ async def draft(request: Request, name: str, who: Safety) -> Response:
 @router.post(
     "/{name}/versions/{version}/activate",
     summary="Let a version decide.",
-    openapi_extra=document(_REASON),
+    openapi_extra=document(_CHANGE),
 )
 async def activate(request: Request, name: str, version: str, who: Safety) -> Response:
     """Activate a version; every worker follows within seconds."""
-    body = await read_object(request, required={"reason": str})
-    number = whole_number(version, field="version")
-    policy = await run(part(request, "policybook").activate, name, number, who, body["reason"])
+    body = await read_object(request, required={"reason": str}, optional={"active_version": int})
+    number, seen = whole_number(version, field="version"), body.get("active_version")
+    policy = await run(part(request, "policybook").activate, name, number, who, body["reason"], seen=seen)
     return answer({"name": policy.name, "version": policy.version})
 
 
-@router.post("/{name}/rollback", summary="Return to the version before.", openapi_extra=document(_REASON))
+@router.post("/{name}/rollback", summary="Return to the version before.", openapi_extra=document(_CHANGE))
 async def rollback(request: Request, name: str, who: Safety) -> Response:
     """Go back to the version that was active before the present one."""
-    body = await read_object(request, required={"reason": str})
-    policy = await run(part(request, "policybook").rollback, name, who, body["reason"])
+    body = await read_object(request, required={"reason": str}, optional={"active_version": int})
+    seen = body.get("active_version")
+    policy = await run(part(request, "policybook").rollback, name, who, body["reason"], seen=seen)
     return answer({"name": policy.name, "version": policy.version})
 
 

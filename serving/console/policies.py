@@ -85,14 +85,14 @@ def version_page(request: Request, who: Safety, name: str, version: int) -> Resp
 @router.post("/policies/{name}/versions/{version}/activate")
 def activate(request: Request, who: Safety, name: str, version: int, fields: Fields) -> Response:
     """Make a version decide from now on."""
-    _book(request).activate(name, version, who, _reason(fields))
+    _book(request).activate(name, version, who, _reason(fields), seen=_seen(fields))
     return _to(request, f"/policies/{name}")
 
 
 @router.post("/policies/{name}/rollback")
 def roll_back(request: Request, who: Safety, name: str, fields: Fields) -> Response:
     """Return to the version that was active before."""
-    _book(request).rollback(name, who, _reason(fields))
+    _book(request).rollback(name, who, _reason(fields), seen=_seen(fields))
     return _to(request, f"/policies/{name}")
 
 
@@ -120,6 +120,7 @@ def _editor(
         "problem": problem,
         "versions": history.versions,
         "activations": history.activations,
+        "earlier": history.earlier,
     }
     return render(request, "policy.html", context, status_code=problem.status if problem else 200)
 
@@ -162,6 +163,12 @@ def _reason(fields: Mapping[str, str]) -> str:
     if not reason:
         raise BadRequest("Say why: those who come after you will want to know.", field="reason")
     return reason
+
+
+def _seen(fields: Mapping[str, str]) -> int | None:
+    """Return the version that decided when the page was made: a change is refused when it no longer does."""
+    raw = fields.get("active_version", "")
+    return int(raw) if raw.isascii() and raw.isdecimal() and len(raw) < 10 else None
 
 
 def _book(request: Request) -> PolicyBook:
