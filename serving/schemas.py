@@ -9,6 +9,7 @@ framework and no database.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _ITEM_FIELDS = frozenset({"id", "text", "language", "source", "context"})
 _MAX_LANGUAGE_CHARS = 35
+_MAX_DIGITS = 300
 _TYPE_WORDS: dict[type, str] = {
     str: "a string", bool: "true or false", int: "a whole number", dict: "an object", list: "a list",
 }  # fmt: skip
@@ -65,7 +67,9 @@ def read_json(raw: bytes) -> Any:
     except UnicodeDecodeError as fault:
         raise BadRequest(f"invalid UTF-8 at byte {fault.start}", code="invalid_utf8", field="body") from None
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+        return json.loads(
+            text, object_pairs_hook=_object, parse_int=_whole_number, parse_constant=_refuse_constant
+        )
     except json.JSONDecodeError as fault:
         message = f"not JSON, at line {fault.lineno} column {fault.colno}"
         raise BadRequest(message, code="not_json", field="body") from None
@@ -189,6 +193,11 @@ def _check_short(value: object, *, name: str, max_chars: int) -> RowError | None
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     return made if len(made) == len(pairs) else _Doubled(made)
+
+
+def _whole_number(digits: str) -> int | float:
+    """A number too long to be read is valid JSON: it is a value of the wrong type, not a broken body."""
+    return int(digits) if len(digits) <= _MAX_DIGITS else math.inf
 
 
 def _refuse_constant(_name: str) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from prefilter.models.labels import HEADS
+from prefilter.serving.schemas import BadRow, read_score_request
 from serving_client import Service, service
 
 
@@ -126,6 +127,12 @@ def test_a_field_that_stands_twice_in_an_item_is_that_rows_error(running: Servic
     body = '{"items": [{"text": "calm", "text": "threat=0.99"}, {"text": "calm"}]}'
     rows = running.call("POST", "/v1/score", "pipeline", content=body).json()["results"]
     assert [row.get("error", {}).get("code") for row in rows] == ["duplicate_field", None]
+
+
+def test_a_number_of_any_length_in_an_item_is_that_rows_error() -> None:
+    body = b'{"items": [{"id": %s, "text": "calm"}, {"text": "calm"}]}' % (b"9" * 5_000)
+    rows = read_score_request(body, max_items=2, max_text_chars=9, max_id_chars=9).rows
+    assert [row.error.code if isinstance(row, BadRow) else None for row in rows] == ["wrong_type", None]
 
 
 def test_nul_is_a_character_like_any_other(running: Service) -> None:
