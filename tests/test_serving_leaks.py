@@ -52,12 +52,12 @@ def bodies(text: str) -> list[bytes]:
     ]
 
 
-def routes(running: Service) -> list[tuple[str, str]]:
+def routes(running: Service, parameter: str = "1") -> list[tuple[str, str]]:
     """Return every method and path of the API, parameters filled in."""
     found = []
     for path, operations in running.app.openapi()["paths"].items():
         for name in ("name", "case_id", "decision_id", "key_id", "version", "item_id"):
-            path = path.replace(f"{{{name}}}", "1")
+            path = path.replace(f"{{{name}}}", parameter)
         found += [(method.upper(), path) for method in operations]
     return found
 
@@ -92,6 +92,15 @@ def test_neither_queries_nor_paths_reach_the_log(
     ]
     said.append(running.call("DELETE", f"/v1/items/{CANARY}").text)
     assert_silent(running, caplog, *said)
+
+
+def test_what_no_database_holds_in_a_path_or_query_is_no_fault(database_url: str, tmp_path: Path) -> None:
+    bodies_of = {"lease_token": "x"}, {"reason": "r"}, {"categories": {"hate": {"review": 0.1}}, "reason": "r"}
+    with service(database_url, tmp_path) as running:
+        for method, path in routes(running, "a%00b"):
+            for body in bodies_of:
+                answer = running.call(method, path + "?action=a%00b", json=body)
+                assert answer.status_code < 500, path
 
 
 def test_a_scored_item_leaves_no_text_outside_its_case(

@@ -12,7 +12,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Dialect, LargeBinary, Text
+from sqlalchemy import BigInteger, Dialect, LargeBinary, String, Text
 from sqlalchemy.types import TypeDecorator
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,6 +48,14 @@ class AnyText(TypeDecorator[str]):
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
         """Give back the string as it was."""
         return None if value is None else unescape(value)
+
+
+class Word(AnyText):
+    """A short string of our own making (an id, a status, a policy's name); whatever a caller asks for in its
+    place is compared, and found nowhere, where PostgreSQL would refuse the question."""
+
+    impl = String
+    cache_ok = True
 
 
 class Json(TypeDecorator[Any]):

@@ -18,14 +18,13 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    String,
     Table,
     UniqueConstraint,
     text,
 )
 
 from prefilter.models.labels import HEADS
-from prefilter.serving.store.columns import AnyText, Instant, ItemText, Json
+from prefilter.serving.store.columns import AnyText, Instant, ItemText, Json, Word
 
 
 class CaseStatus(StrEnum):
@@ -50,19 +49,19 @@ metadata = MetaData()
 meta = Table(
     "meta",
     metadata,
-    Column("name", String(64), primary_key=True),
+    Column("name", Word(64), primary_key=True),
     Column("value", LargeBinary, nullable=False),
 )
 
 keys = Table(
     "keys",
     metadata,
-    Column("id", String(40), primary_key=True),
+    Column("id", Word(40), primary_key=True),
     Column("name", AnyText, nullable=False, unique=True),
-    Column("role", String(16), nullable=False),
-    Column("prefix", String(16), nullable=False),
-    Column("digest", String(64), nullable=False, unique=True),
-    Column("previous_digest", String(64), unique=True),
+    Column("role", Word(16), nullable=False),
+    Column("prefix", Word(16), nullable=False),
+    Column("digest", Word(64), nullable=False, unique=True),
+    Column("previous_digest", Word(64), unique=True),
     Column("previous_expires_at", Instant),
     Column("created_at", Instant, nullable=False),
     Column("created_by", AnyText, nullable=False),
@@ -73,8 +72,8 @@ keys = Table(
 sessions = Table(
     "sessions",
     metadata,
-    Column("digest", String(64), primary_key=True),
-    Column("key_id", String(40), ForeignKey("keys.id"), nullable=False, index=True),
+    Column("digest", Word(64), primary_key=True),
+    Column("key_id", Word(40), ForeignKey("keys.id"), nullable=False, index=True),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
 )
@@ -82,7 +81,7 @@ sessions = Table(
 login_attempts = Table(
     "login_attempts",
     metadata,
-    Column("bucket", String(80), primary_key=True),  # keyed digest of an address or a key prefix
+    Column("bucket", Word(80), primary_key=True),  # keyed digest of an address or a key prefix
     Column("failures", Integer, nullable=False),
     Column("since", Instant, nullable=False),
 )
@@ -90,9 +89,9 @@ login_attempts = Table(
 policies = Table(
     "policies",
     metadata,
-    Column("name", String(64), primary_key=True),
+    Column("name", Word(64), primary_key=True),
     Column("version", Integer, primary_key=True),
-    Column("status", String(16), nullable=False),
+    Column("status", Word(16), nullable=False),
     Column("body", Json, nullable=False),
     Column("reason", AnyText, nullable=False),
     Column("created_at", Instant, nullable=False),
@@ -110,7 +109,7 @@ policy_activations = Table(
     "policy_activations",
     metadata,
     Column("seq", Integer, primary_key=True),
-    Column("name", String(64), nullable=False, index=True),
+    Column("name", Word(64), nullable=False, index=True),
     Column("version", Integer, nullable=False),
     Column("previous_version", Integer),
     Column("rolled_back", Boolean, nullable=False),
@@ -122,20 +121,20 @@ policy_activations = Table(
 decisions = Table(
     "decisions",
     metadata,
-    Column("id", String(40), primary_key=True),
+    Column("id", Word(40), primary_key=True),
     Column("item_id", AnyText),
-    Column("text_digest", String(64), nullable=False),
+    Column("text_digest", Word(64), nullable=False),
     Column("source", AnyText),
     Column("language", AnyText),
-    Column("outcome", String(8), nullable=False),
+    Column("outcome", Word(8), nullable=False),
     Column("because", Json, nullable=False),
-    Column("unscored", String(64)),
+    Column("unscored", Word(64)),
     Column("enforced", Boolean, nullable=False),
     *(Column(f"score_{head}", Double) for head in HEADS),
-    Column("stage", String(16), nullable=False),
+    Column("stage", Word(16), nullable=False),
     Column("tokens_seen", Integer, nullable=False),
     Column("tokens_total", Integer, nullable=False),
-    Column("policy_name", String(64), nullable=False),
+    Column("policy_name", Word(64), nullable=False),
     Column("policy_version", Integer, nullable=False),
     Column("model_version", AnyText, nullable=False),
     Column("key_name", AnyText, nullable=False),
@@ -147,26 +146,26 @@ decisions = Table(
 cases = Table(
     "cases",
     metadata,
-    Column("id", String(40), primary_key=True),
-    Column("decision_id", String(40), ForeignKey("decisions.id"), nullable=False, index=True),
-    Column("dedupe_key", String(64), nullable=False, unique=True),
+    Column("id", Word(40), primary_key=True),
+    Column("decision_id", Word(40), ForeignKey("decisions.id"), nullable=False, index=True),
+    Column("dedupe_key", Word(64), nullable=False, unique=True),
     Column("item_id", AnyText, index=True),
     Column("key_name", AnyText, nullable=False),
     Column("source", AnyText),
     Column("language", AnyText),
-    Column("category", String(32)),
-    Column("severity_band", String(16), nullable=False),
-    Column("queue", String(32), nullable=False),
+    Column("category", Word(32)),
+    Column("severity_band", Word(16), nullable=False),
+    Column("queue", Word(32), nullable=False),
     Column("priority", Double, nullable=False),  # 0 = most uncertain, served first
-    Column("status", String(16), nullable=False),
+    Column("status", Word(16), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("due_at", Instant, nullable=False),
-    Column("lease_token", String(64)),
+    Column("lease_token", Word(64)),
     Column("lease_owner", AnyText),
     Column("lease_expires_at", Instant),
     Column("escalated_by", AnyText),
-    Column("resolution", String(8)),
-    Column("resolution_reason", String(32)),  # reviewed | erased
+    Column("resolution", Word(8)),
+    Column("resolution_reason", Word(32)),  # reviewed | erased
     Column("resolved_by", AnyText),
     Column("resolved_at", Instant),
     Index(
@@ -185,7 +184,7 @@ cases = Table(
 case_texts = Table(
     "case_texts",
     metadata,
-    Column("case_id", String(40), ForeignKey("cases.id"), primary_key=True),
+    Column("case_id", Word(40), ForeignKey("cases.id"), primary_key=True),
     Column("text", ItemText),
     Column("spans", Json),
     Column("erased_at", Instant),
@@ -194,7 +193,7 @@ case_texts = Table(
 skips = Table(
     "skips",
     metadata,
-    Column("case_id", String(40), ForeignKey("cases.id"), primary_key=True),
+    Column("case_id", Word(40), ForeignKey("cases.id"), primary_key=True),
     Column("reviewer", AnyText, primary_key=True),
     Column("at", Instant, nullable=False),
 )
@@ -202,10 +201,10 @@ skips = Table(
 exposures = Table(
     "exposures",
     metadata,
-    Column("id", String(40), primary_key=True),
-    Column("case_id", String(40), ForeignKey("cases.id"), nullable=False, index=True),
+    Column("id", Word(40), primary_key=True),
+    Column("case_id", Word(40), ForeignKey("cases.id"), nullable=False, index=True),
     Column("reviewer", AnyText, nullable=False),
-    Column("severity_band", String(16), nullable=False),
+    Column("severity_band", Word(16), nullable=False),
     Column("at", Instant, nullable=False),
     Index("ix_exposures_reviewer", "reviewer", "at"),
 )
@@ -213,15 +212,15 @@ exposures = Table(
 reviews = Table(
     "reviews",
     metadata,
-    Column("id", String(40), primary_key=True),
-    Column("case_id", String(40), ForeignKey("cases.id"), nullable=False, index=True),
+    Column("id", Word(40), primary_key=True),
+    Column("case_id", Word(40), ForeignKey("cases.id"), nullable=False, index=True),
     Column("reviewer", AnyText, nullable=False),
-    Column("outcome", String(8), nullable=False),
+    Column("outcome", Word(8), nullable=False),
     Column("severity", Integer),
     Column("reason", AnyText),
     Column("note", AnyText),
     Column("idempotency_key", AnyText, nullable=False),
-    Column("body_digest", String(64), nullable=False),
+    Column("body_digest", Word(64), nullable=False),
     Column("at", Instant, nullable=False),
     UniqueConstraint("reviewer", "idempotency_key", name="uq_reviews_idempotency"),
 )
@@ -229,9 +228,9 @@ reviews = Table(
 labels = Table(
     "labels",
     metadata,
-    Column("review_id", String(40), ForeignKey("reviews.id"), primary_key=True),
-    Column("category", String(32), primary_key=True),
-    Column("value", String(8), nullable=False),  # yes | no | unknown
+    Column("review_id", Word(40), ForeignKey("reviews.id"), primary_key=True),
+    Column("category", Word(32), primary_key=True),
+    Column("value", Word(8), nullable=False),  # yes | no | unknown
 )
 
 audit = Table(
@@ -240,11 +239,11 @@ audit = Table(
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("at", Instant, nullable=False),
     Column("actor", AnyText, nullable=False),
-    Column("action", String(64), nullable=False, index=True),
+    Column("action", Word(64), nullable=False, index=True),
     Column("subject", AnyText, nullable=False),
     Column("body", Json, nullable=False),
-    Column("prev_hash", String(64), nullable=False),
-    Column("hash", String(64), nullable=False),
+    Column("prev_hash", Word(64), nullable=False),
+    Column("hash", Word(64), nullable=False),
 )
 
 audit_head = Table(
@@ -252,5 +251,5 @@ audit_head = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),  # always 1
     Column("seq", BigInteger, nullable=False),
-    Column("hash", String(64), nullable=False),
+    Column("hash", Word(64), nullable=False),
 )
