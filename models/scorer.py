@@ -130,7 +130,13 @@ class Scorer:
     def score(
         self, texts: Sequence[object], *, languages: Sequence[str | None] | None = None
     ) -> list[Scored]:
-        """One answer per text, in order. Raises only for a `languages` of another length, never for a row."""
+        """One answer per text, in order.
+
+        Raises TypeError for one bare text, whose characters would pass for texts, ValueError for a `languages`
+        of another length, and never for a row.
+        """
+        if isinstance(texts, str | bytes | bytearray):
+            raise TypeError("score takes a list of texts; for one text there is score_one")
         declared = [None] * len(texts) if languages is None else list(languages)
         if len(declared) != len(texts):
             raise ValueError(f"{len(declared)} languages for {len(texts)} texts")

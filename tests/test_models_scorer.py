@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -158,6 +159,12 @@ def test_a_text_over_the_limit_is_an_error_and_the_limit_can_be_lifted(artefact:
     assert error is not None
     assert error.code == "text_too_long"
     assert Scorer.load(artefact, max_chars=None).score_one("A calm line. " * 90_000).scores
+
+
+@pytest.mark.parametrize("text", ["one bare text", b"one bare text"])
+def test_a_bare_text_is_not_taken_for_a_list_of_letters(scorer: Scorer, text: Any) -> None:
+    with pytest.raises(TypeError, match="score_one"):
+        scorer.score(text)
 
 
 def test_languages_of_another_length_are_refused(scorer: Scorer) -> None:
