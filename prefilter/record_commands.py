@@ -26,15 +26,27 @@ def serve() -> None:
 
 
 @audit.command()
-def verify() -> None:
-    """Walk the audit chain; fails where an entry was edited, removed or moved."""
+def verify(
+    head: Annotated[str | None, typer.Option(help="A head written down earlier that must still be there.")] = None,
+) -> None:
+    """Walk the audit chain, then compare decisions, policies and keys with it; fails where anything was changed."""
+    from prefilter.serving.attestation import mismatches
+    from prefilter.serving.audit import holds
     from prefilter.serving.audit import verify as walk
     from prefilter.workplace import open_workplace
 
     with open_workplace() as place:
         found = walk(place.store)
+        lost = head is not None and found.ok and not holds(place.store, head)
+        wrong = mismatches(place.store) if found.ok else []
     if not found.ok:
         print(f"broken at entry {found.broken_at}")
+        raise typer.Exit(FAILED)
+    if lost:
+        wrong.insert(0, "the head written down earlier is not in the chain: its end was cut or rewritten")
+    for line in wrong:
+        print(line)
+    if wrong:
         raise typer.Exit(FAILED)
     print(f"ok: {found.entries} entries, head {found.head}")
 

@@ -3,7 +3,8 @@
 One entry per request, appended as the last statement of its transaction, since appenders wait for each other
 until they commit. An entry never holds item text or a reviewer's note: what is chained cannot be erased. The
 chain shows that an entry was edited, removed or moved; somebody who may rewrite the whole database can also
-rewrite the chain, so `AuditVerification.head` is worth writing down elsewhere. SQL is in `store.audit`.
+rewrite the chain, so `AuditVerification.head` is worth writing down elsewhere: `holds` asks for it again. SQL is in
+`store.audit`.
 """
 
 from __future__ import annotations
@@ -72,14 +73,23 @@ def verify(store: Store) -> AuditVerification:
     with store.read() as conn:
         last = rows.head(conn)
         with closing(rows.stream(conn)) as entries:
-            for entry in entries:
-                count += 1
-                if entry.seq != count or entry.prev_hash != previous or entry_hash(entry) != entry.hash:
-                    return AuditVerification(False, count, count, previous)
-                previous = entry.hash
+            try:
+                for entry in entries:
+                    count += 1
+                    if entry.seq != count or entry.prev_hash != previous or entry_hash(entry) != entry.hash:
+                        return AuditVerification(False, count, count, previous)
+                    previous = entry.hash
+            except (ValueError, TypeError, OverflowError):  # edited into what cannot even be read
+                return AuditVerification(False, count + 1, count + 1, previous)
     if (last.seq, last.hash) != (count, previous):
         return AuditVerification(False, count, min(count, last.seq) + 1, previous)
     return AuditVerification(True, count, None, previous)
+
+
+def holds(store: Store, head: str) -> bool:
+    """Return whether a head written down earlier is still in the chain: if not, its end was cut or rewritten."""
+    with store.read() as conn:
+        return head == GENESIS or rows.has(conn, head)
 
 
 def page(

@@ -70,7 +70,7 @@ class PolicyBook:
 
     def install_presets(self) -> list[str]:
         """Install the shipped presets as active version 1 where there is none yet; returns the new ones."""
-        installed = []
+        installed: dict[str, Mapping[str, Any]] = {}
         with self._store.begin() as conn:
             for name in sorted(PRESETS):
                 policy_rows.lock(conn, name)
@@ -79,11 +79,12 @@ class PolicyBook:
                 policy = load_preset(name)
                 self._add(conn, name, 1, policy.to_body(), SYSTEM, policy.reason or "shipped preset")
                 self._switch(conn, name, 1, None, SYSTEM, "shipped preset", rolled_back=False)
-                installed.append(name)
+                installed[name] = policy.to_body()
             if installed:
-                body = {"policies": {name: 1 for name in installed}, "reason": "shipped presets"}
+                versions = dict.fromkeys(installed, 1)
+                body = {"policies": versions, "bodies": installed, "reason": "shipped presets"}
                 audit.append(conn, actor=SYSTEM.name, action="policy.activated", subject="presets", body=body)
-        return installed
+        return list(installed)
 
     def active(self, name: str) -> Policy:
         """Return the active version, at most CACHE_SECONDS old; raises Unprocessable where there is none."""

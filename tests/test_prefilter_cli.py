@@ -208,6 +208,22 @@ def test_a_broken_audit_chain_fails(capsys: pytest.CaptureFixture[str], tmp_path
     assert last_line(capsys) == "broken at entry 1"
 
 
+def test_an_audit_sees_what_was_edited_beside_the_chain_and_an_end_that_was_cut(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    import sqlite3
+
+    main(["key", "create", "--role", "lead", "--name", "ann"])
+    assert main(["audit", "verify", "--head", "0" * 64]) == 0
+    assert main(["audit", "verify", "--head", "f" * 64]) == 1
+    assert "cut or rewritten" in last_line(capsys)
+    with sqlite3.connect(tmp_path / "var" / "prefilter.db") as database:
+        database.execute("UPDATE keys SET role = 'admin'")
+    database.close()
+    assert main(["audit", "verify"]) == 1
+    assert "not the name and role" in last_line(capsys)
+
+
 def test_a_policy_is_exported_changed_applied_activated_and_rolled_back(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

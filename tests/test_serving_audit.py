@@ -71,6 +71,26 @@ def test_an_edited_entry_is_found(store: Store, edit: Update) -> None:
     assert (found.ok, found.broken_at) == (False, 3)
 
 
+def test_an_entry_edited_into_what_cannot_be_read_is_found(store: Store) -> None:
+    add(store, 3)
+    with store.begin() as conn:
+        conn.execute(text("update audit set body = 'no JSON' where seq = 2"))
+    found = audit.verify(store)
+    assert (found.ok, found.broken_at) == (False, 2)
+
+
+def test_a_head_written_down_shows_that_the_end_was_cut(store: Store) -> None:
+    add(store, 3)
+    head = audit.verify(store).head
+    assert audit.holds(store, head)
+    assert audit.holds(store, audit.GENESIS)
+    with store.begin() as conn:
+        before = conn.execute(delete(table).where(table.c.seq == 3).returning(table.c.prev_hash)).scalar_one()
+        conn.execute(update(audit_head).values(seq=2, hash=before))
+    assert audit.verify(store).ok
+    assert not audit.holds(store, head)
+
+
 @pytest.mark.parametrize("seq", [1, 3, 5])
 def test_a_removed_entry_is_found_even_the_last(store: Store, seq: int) -> None:
     add(store, 5)

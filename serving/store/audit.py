@@ -57,6 +57,11 @@ def stream(conn: Connection) -> Generator[AuditEntry, None, None]:
             yield AuditEntry(**row._mapping)
 
 
+def has(conn: Connection, digest: str) -> bool:
+    """Return whether an entry has this hash."""
+    return conn.execute(select(audit.c.seq).where(audit.c.hash == digest).limit(1)).first() is not None
+
+
 def newest(
     conn: Connection, *, before: int | None = None, action: str | None = None, limit: int = 100
 ) -> list[AuditEntry]:

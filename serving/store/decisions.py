@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -55,6 +55,14 @@ def find(conn: Connection, decision_id: str, *, key_name: str | None = None) -> 
         statement = statement.where(decisions.c.key_name == key_name)
     row = conn.execute(statement).one_or_none()
     return None if row is None else _row(row)
+
+
+def stream(conn: Connection) -> Generator[DecisionRow, None, None]:
+    """Yield every decision, those of one request together; close it when stopping early."""
+    statement = select(decisions).order_by(decisions.c.created_at, decisions.c.key_name, decisions.c.id)
+    with conn.execute(statement.execution_options(yield_per=1_000)) as result:
+        for row in result:
+            yield _row(row)
 
 
 def recent_columns(conn: Connection, policy_name: str, *, limit: int) -> ScoreColumns:
