@@ -21,7 +21,7 @@ from prefilter.serving.errors import (
     NotFound,
 )
 from prefilter.serving.settings import Settings
-from prefilter.serving.store import Store, cases, decisions, reviews
+from prefilter.serving.store import Store, cases, decisions, keys, reviews
 from prefilter.serving.store.cases import Span
 from prefilter.serving.store.decisions import DecisionRow
 from prefilter.serving.triage import ClaimedCase, NewCase, ReviewReceipt, Triage, mask
@@ -261,6 +261,33 @@ def test_a_skipped_case_is_never_served_to_the_skipper_again(room: Room) -> None
     again = room.claim(BEN)
     room.triage.release(again.case_id, BEN, lease_token=again.lease.token)
     assert room.triage.claim("insult", ANN) is None
+
+
+def test_a_case_that_every_reviewer_has_skipped_goes_to_the_leads(room: Room) -> None:
+    case_id = room.open()
+    with room.store.begin() as conn:
+        for who in (ANN, BEN, LEE):
+            keys.add(conn, key_id=who.key_id, name=who.name, role=who.role, prefix="p", digest=who.name, at=NOW, by="x")
+    room.triage.skip(case_id, ANN, lease_token=room.claim(ANN).lease.token)
+    assert room.row(case_id).queue == "insult"
+    assert sum(view.skipped for view in room.triage.queues(ANN)) == 1
+    room.triage.skip(case_id, BEN, lease_token=room.claim(BEN).lease.token)
+    assert room.claim(LEE, "escalated").case_id == case_id
+    assert room.actions()[-3:] == ["case.skipped", "case.escalated", "case.claimed"]
+
+
+def test_what_a_single_reviewer_skips_stays_where_a_lead_reads(room: Room) -> None:
+    case_id = room.open()
+    with room.store.begin() as conn:
+        keys.add(conn, key_id="key_a", name="ann", role="reviewer", prefix="p", digest="d", at=NOW, by="x")
+    room.triage.skip(case_id, ANN, lease_token=room.claim(ANN).lease.token)
+    assert room.claim(LEE).case_id == case_id
+
+
+def test_a_claimed_case_says_how_long_it_is_and_why_it_could_not_be_scored(room: Room) -> None:
+    room.open("Vier ganz kurze Worte", because=[{"reason": "unreadable_language"}], unscored="unreadable_language")
+    case = room.claim(queue="unscored").to_json()["case"]
+    assert (case["words"], case["reason"], case["escalated_by"]) == (4, "unreadable_language", None)
 
 
 def test_an_escalated_case_goes_to_leads_only(room: Room) -> None:

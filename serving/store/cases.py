@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from prefilter.serving.store.database import insert_new
-from prefilter.serving.store.tables import CaseStatus, case_texts, cases, exposures, reviews, skips
+from prefilter.serving.store.tables import CaseStatus, case_texts, cases, decisions, exposures, keys, reviews, skips
 
 ESCALATED_QUEUE = "escalated"
 
@@ -66,6 +66,7 @@ class CaseRow:
     resolution_reason: str | None
     resolved_by: str | None
     resolved_at: datetime | None
+    unscored: str | None  # the reason code of the decision, where the text could not be scored
     text: str | None
     spans: tuple[Span, ...]
 
@@ -93,16 +94,17 @@ class NewCaseRow:
 
 @dataclass(frozen=True, slots=True)
 class QueueCount:
-    """How many cases of a queue wait for one reviewer, and how many are being read."""
+    """How many cases of a queue wait for one reviewer, how many are being read, how many he left to others."""
 
     queue: str
     open: int
     leased: int
+    skipped: int
     oldest_at: datetime | None
 
 
 _TEXT_COLUMNS = ("text", "spans")
-_ROW = [cases.c[name] for name in CaseRow.__slots__ if name not in _TEXT_COLUMNS]
+_ROW = [cases.c[name] for name in CaseRow.__slots__ if name not in (*_TEXT_COLUMNS, "unscored")]
 
 
 def open_many(conn: Connection, new: Sequence[NewCaseRow]) -> list[str]:
@@ -202,6 +204,27 @@ def skip(conn: Connection, case_id: str, reviewer: str, *, token: str, now: date
     return True
 
 
+def hand_to_leads(conn: Connection, case_id: str) -> bool:
+    """Move an open case to the leads' queue if every reviewer has skipped it; returns whether it moved.
+
+    Beside a single reviewer, or none, leads and admins read the queues themselves, and nothing moves.
+    """
+    reviewer = and_(keys.c.role == "reviewer", keys.c.revoked_at.is_(None))
+    several = select(func.count()).select_from(keys).where(reviewer).scalar_subquery() > 1
+    has_skipped = exists().where(skips.c.case_id == case_id, skips.c.reviewer == keys.c.name)
+    moved = conn.execute(
+        update(cases)
+        .where(
+            cases.c.id == case_id,
+            cases.c.status == CaseStatus.OPEN,
+            several,
+            ~exists().where(reviewer, ~has_skipped),
+        )
+        .values(status=CaseStatus.ESCALATED, queue=ESCALATED_QUEUE)
+    )
+    return moved.rowcount == 1
+
+
 def escalate(conn: Connection, case_id: str, reviewer: str, *, token: str, now: datetime) -> bool:
     """Move a case to the leads' queue; returns whether the lease lived."""
     return _under_lease(
@@ -247,21 +270,23 @@ def expose(conn: Connection, exposure_id: str, row: CaseRow, reviewer: str, *, n
 
 def counts(conn: Connection, reviewer: str, *, now: datetime) -> list[QueueCount]:
     """Count the unresolved cases of each queue; those the reviewer skipped do not wait for him."""
-    waits = and_(_free(cases, now), ~_skipped_by(cases, reviewer))
+    skipped = _skipped_by(cases, reviewer)
+    waits = and_(_free(cases, now), ~skipped)
     leased = and_(cases.c.status == CaseStatus.LEASED, cases.c.lease_expires_at > now)
     statement = (
         select(
             cases.c.queue,
             func.coalesce(func.sum(case((waits, 1), else_=0)), 0),
             func.coalesce(func.sum(case((leased, 1), else_=0)), 0),
+            func.coalesce(func.sum(case((and_(_free(cases, now), skipped), 1), else_=0)), 0),
             func.min(case((waits, cases.c.created_at))),
         )
         .where(_unresolved(cases))
         .group_by(cases.c.queue)
     )
     return [
-        QueueCount(queue, int(free), int(held), oldest)
-        for queue, free, held, oldest in conn.execute(statement)
+        QueueCount(queue, int(free), int(held), int(left), oldest)
+        for queue, free, held, left, oldest in conn.execute(statement)
     ]
 
 
@@ -342,8 +367,10 @@ def _erase_texts(conn: Connection, ids: Sequence[str], *, now: datetime) -> None
 
 
 def _one(conn: Connection, *where: ColumnElement[bool]) -> CaseRow | None:
-    joined = select(*_ROW, case_texts.c.text, case_texts.c.spans).outerjoin(
-        case_texts, case_texts.c.case_id == cases.c.id
+    joined = (
+        select(*_ROW, decisions.c.unscored, case_texts.c.text, case_texts.c.spans)
+        .join_from(cases, decisions, decisions.c.id == cases.c.decision_id)
+        .outerjoin(case_texts, case_texts.c.case_id == cases.c.id)
     )
     row = conn.execute(joined.where(*where).limit(1)).one_or_none()
     if row is None:

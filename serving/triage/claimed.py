@@ -43,8 +43,11 @@ class ClaimedCase:
     severity_band: str  # low | medium | high | unknown
     text_masked: str  # as long as the text, in code points
     spans: tuple[Span, ...]
+    words: int  # of the whole text: how much there is to read, before a word of it is seen
     language: str | None
     source: str | None
+    unscored: str | None  # the reason code, where the text could not be scored
+    escalated_by: str | None
     queue: str
     created_at: datetime
     lease: Lease
@@ -59,8 +62,11 @@ class ClaimedCase:
                 "severity_band": self.severity_band,
                 "text_masked": self.text_masked,
                 "spans": spans,
+                "words": self.words,
                 "language": self.language,
                 "source": self.source,
+                "reason": self.unscored,
+                "escalated_by": self.escalated_by,
                 "queue": self.queue,
                 "created_at": self.created_at.isoformat(),
             },
@@ -70,12 +76,16 @@ class ClaimedCase:
 
 @dataclass(frozen=True, slots=True)
 class QueueView:
-    """A queue as one reviewer sees it: how many cases wait for him, how many are being read, since when."""
+    """A queue as one reviewer sees it: how many cases wait for him, how many are being read, since when.
+
+    `skipped`: how many wait for somebody else, because he skipped them.
+    """
 
     name: str
     open: int
     leased: int
     oldest_at: datetime | None
+    skipped: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the wire shape."""
@@ -104,8 +114,11 @@ def claimed(row: CaseRow) -> ClaimedCase:
         severity_band=row.severity_band,
         text_masked=mask(row.text or "", row.spans),
         spans=row.spans,
+        words=len((row.text or "").split()),
         language=row.language,
         source=row.source,
+        unscored=row.unscored,
+        escalated_by=row.escalated_by,
         queue=row.queue,
         created_at=row.created_at,
         lease=Lease(row.lease_token, row.lease_expires_at),

@@ -111,7 +111,7 @@ class Triage:
                 continue
             count = counted.get(name)
             views.append(
-                QueueView(name, count.open, count.leased, count.oldest_at)
+                QueueView(name, count.open, count.leased, count.oldest_at, count.skipped)
                 if count
                 else QueueView(name, 0, 0, None)
             )
@@ -177,12 +177,17 @@ class Triage:
             self._audit(conn, principal, "case.released", case_id, {}, now)
 
     def skip(self, case_id: str, principal: Principal, *, lease_token: str) -> None:
-        """Give a case back, never to be served to this reviewer again; needs no reason. Raises LeaseLost."""
+        """Give a case back, never to be served to this reviewer again; needs no reason. Raises LeaseLost.
+
+        A case that all of several reviewers have skipped goes to the leads, so that it does not wait for nobody.
+        """
         now = self._clock()
         with self._store.begin() as conn:
             self._held(conn, case_id, principal)
             self._lived(case_rows.skip(conn, case_id, principal.name, token=lease_token, now=now))
             self._audit(conn, principal, "case.skipped", case_id, {}, now)
+            if case_rows.hand_to_leads(conn, case_id):
+                self._audit(conn, principal, "case.escalated", case_id, {"because": "skipped by every reviewer"}, now)
 
     def escalate(self, case_id: str, principal: Principal, *, lease_token: str) -> None:
         """Hand a case to the leads; raises LeaseLost."""
