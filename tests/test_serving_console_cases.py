@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from console_site import HIDDEN, Site, page_value, site
+from prefilter.models.taxonomy import taxonomy
+from prefilter.serving.store import decisions
+from serving_samples import a_decision
 
 JUDGEMENT = {"labels": {"threat": "yes", "insult": "unsure"}, "outcome": "block", "severity": 4}
 
@@ -151,6 +155,50 @@ def test_an_escalated_case_goes_to_a_lead_only(house: Site, reviewer: TestClient
     act(reviewer, claim(reviewer), "escalate")
     assert reviewer.post("/console/queues/escalated/claim").status_code == 403
     assert "data-case=" in claim(house.log_in("lead"), "escalated")
+
+
+def test_a_lead_stays_with_the_escalated_cases(house: Site, reviewer: TestClient) -> None:
+    for text in ("One calm text.", "Another calm text.", "A third calm text."):
+        house.add_case(text, "")
+    for _ in range(2):
+        act(reviewer, claim(reviewer), "escalate")
+    lead = house.log_in("lead")
+    page = claim(lead, "escalated")
+    assert "Escalated by <bdi>reviewer one</bdi>" in page
+    answer = act(lead, page, "reviews", **JUDGEMENT, queue="escalated")
+    assert page_value(lead.get(answer.json()["location"]).text, "queue") == "escalated"
+    answer = act(lead, claim(lead, "escalated"), "reviews", **JUDGEMENT, queue="escalated")
+    assert answer.json()["location"] == "/console/queues?empty=escalated"
+
+
+def test_the_page_says_what_a_category_means_and_how_much_there_is_to_read(house: Site, reviewer: TestClient) -> None:
+    house.add_case("Four calm words here", "")
+    page = claim(reviewer)
+    assert "20 characters, 4 words" in page
+    assert taxonomy()["threat"].definition in unescape(page)
+    assert "all of it is hidden" in page
+
+
+def test_a_text_that_could_not_be_scored_says_why(house: Site, reviewer: TestClient) -> None:
+    row = a_decision(because=[{"reason": "unreadable_script"}], unscored="unreadable_script")
+    with house.app.state.store.begin() as conn:
+        decisions.insert_many(conn, [row])
+        house.app.state.triage.open_case(conn, decision=row, text="Тихо")
+    assert "does not read this script" in claim(reviewer, "unscored")
+
+
+def test_what_somebody_skipped_is_said_to_wait_for_others(house: Site, reviewer: TestClient) -> None:
+    house.add_case()
+    act(reviewer, claim(reviewer), "skip", queue="threat")
+    assert reviewer.get("/console/queues").context["skipped"] == 1
+
+
+def test_logging_in_again_leads_back_to_the_case_in_hand(house: Site, reviewer: TestClient) -> None:
+    case_id = house.add_case()
+    claim(reviewer)
+    reviewer.cookies.clear()
+    answer = reviewer.post("/console/login", data={"key": house.keys["reviewer"]}, follow_redirects=False)
+    assert answer.headers["location"] == f"/console/cases/{case_id}"
 
 
 def test_renewing_moves_the_end_of_the_lease(house: Site, reviewer: TestClient) -> None:

@@ -10,6 +10,7 @@ answer.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -18,12 +19,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from prefilter.models.labels import CATEGORIES
+from prefilter.models.taxonomy import taxonomy
 from prefilter.serving.console.forms import payload
 from prefilter.serving.console.guard import ConsoleRoute
 from prefilter.serving.console.pages import render
 from prefilter.serving.console.passage import pieces
 from prefilter.serving.console.queues import ON_PURPOSE, case_path, claim_next
-from prefilter.serving.console.session import Reviewer
+from prefilter.serving.console.session import LEADS, Reviewer
 from prefilter.serving.triage import ClaimedCase, Triage
 
 # What makes a judgement hard, in a reviewer's words: the benign look-alikes every classifier stumbles over.
@@ -38,6 +40,15 @@ REASONS: tuple[str, ...] = (
     "needs more context",
     "not readable to me",
 )
+
+# Why the machine could not score a text, by reason code.
+UNSCORED: Mapping[str, str] = {
+    "unreadable_language": "The model does not read this language, so a person decides.",
+    "unreadable_script": "The model does not read this script, so a person decides.",
+    "unknown_word_pieces": "The model does not know most of these words, so a person decides.",
+    "deadline": "Scoring took too long, so a person decides.",
+    "internal_fault": "Scoring failed, so a person decides.",
+}
 
 router = APIRouter(route_class=ConsoleRoute)
 
@@ -61,10 +72,14 @@ def case_page(request: Request, who: Reviewer, case_id: str) -> Response:
     if case is None or case.case_id != case_id:
         return render(request, "case_gone.html", {"principal": who, "held": case}, status_code=404)
     now = datetime.now(UTC)
+    cut = pieces(case.text_masked, _hidden_spans(case), hidden=True)
     context = {
         "principal": who,
         "case": case,
-        "pieces": pieces(case.text_masked, _hidden_spans(case), hidden=True),
+        "pieces": cut,
+        "whole": all(piece.kind == "hidden" for piece in cut),
+        "why_unscored": UNSCORED.get(case.unscored or ""),
+        "meaning": taxonomy().get(case.category or ""),
         "now": now,
         "lease_seconds": request.app.state.settings.lease_seconds,
         "idempotency_key": f"console-{secrets.token_urlsafe(18)}",
@@ -156,5 +171,10 @@ def _onwards(request: Request, who: Reviewer, body: dict[str, Any]) -> Response:
     if body.get("stop") is True:
         return JSONResponse({"location": f"{root}/console/queues"})
     queue = body.get("queue")
+    if queue in ON_PURPOSE and who.role in LEADS:
+        # A lead who works through the escalated cases stays with them, and is not sent on into another queue.
+        case = _triage(request).claim(queue, who)
+        path = case_path(request, case) if case else f"{root}/console/queues?empty={queue}"
+        return JSONResponse({"location": path})
     prefer = queue if queue and queue not in ON_PURPOSE else None
     return JSONResponse({"location": case_path(request, claim_next(_triage(request), who, prefer))})

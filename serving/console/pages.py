@@ -65,6 +65,11 @@ def edge(value: float | None) -> str:
     return "" if value is None else f"{value:g}"
 
 
+def count(number: int) -> str:
+    """Return a count with its thousands apart: `100,000`."""
+    return f"{number:,}"
+
+
 @cache
 def templates() -> Jinja2Templates:
     """Return the one template environment, made on first use."""
@@ -75,7 +80,7 @@ def templates() -> Jinja2Templates:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters.update(words=words, moment=moment, since=since, edge=edge)
+    env.filters.update(words=words, moment=moment, since=since, edge=edge, count=count)
     env.globals["share"] = share
     return Jinja2Templates(env=env)
 

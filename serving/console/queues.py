@@ -37,6 +37,7 @@ def queues_page(request: Request, who: Reviewer, empty: str = "") -> Response:
         "principal": who,
         "queues": [view for view in views if view.open or view.leased],
         "total": _total(views),
+        "skipped": sum(view.skipped for view in views),
         "held": triage.current(who),
         "empty": empty,
     }

@@ -20,6 +20,7 @@ COOKIE = "prefilter_session"
 PATH = "/console"
 
 REVIEWERS = frozenset({"reviewer", "lead", "admin"})
+LEADS = frozenset({"lead", "admin"})
 SAFETY = frozenset({"safety", "admin"})
 ADMINS = frozenset({"admin"})
 

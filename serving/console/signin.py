@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from prefilter.serving.console.forms import Fields
 from prefilter.serving.console.guard import ConsoleRoute
 from prefilter.serving.console.pages import render
-from prefilter.serving.console.session import COOKIE, forget, home_of, remember
+from prefilter.serving.console.session import COOKIE, REVIEWERS, forget, home_of, remember
 from prefilter.serving.errors import Overloaded, Unauthorised
 
 router = APIRouter(route_class=ConsoleRoute)
@@ -34,7 +34,9 @@ def log_in(request: Request, fields: Fields) -> Response:
         wait_s = error.retry_after_s or 60
         problem = f"Too many tries. Wait {wait_s} seconds, then try again."
         return _refuse(request, 429, problem, {"Retry-After": str(wait_s)})
-    response = _to(request, home_of(who))
+    # Somebody whose session ended in the middle of a case goes on with it.
+    held = request.app.state.triage.current(who) if who.role in REVIEWERS else None
+    response = _to(request, f"/console/cases/{held.case_id}" if held else home_of(who))
     remember(request, response, token)
     return response
 

@@ -18,6 +18,7 @@ let current = rows[0];
 let sending = false;
 let leaving = false;
 let armed = "";
+let unreached = false;
 
 // ── The judgement ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -80,7 +81,7 @@ function missing(now) {
 // ── Sending ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 async function submit(stop) {
-  if (sending) return;
+  if (sending || leaving) return;
   const now = judgement();
   const lack = missing(now);
   if (lack) {
@@ -96,7 +97,7 @@ async function submit(stop) {
 }
 
 async function leave(action) {
-  if (sending) return;
+  if (sending || leaving) return;
   if (!isEmpty(judgement()) && armed !== action) {
     armed = action;
     say("Your draft would not be sent. Press once more to leave all the same.");
@@ -114,7 +115,8 @@ async function act(action, body, headers) {
     leaving = true;
     if (action !== "release") draft.forget();
     lease.end();
-    location.assign(answer.location);
+    // A case that has been sent is no place to come back to: Back leads to where the person came from.
+    location.replace(answer.location);
   } catch (error) {
     busy(false);
     failed(error);
@@ -125,24 +127,41 @@ function failed(error) {
   say("");
   if (!(error instanceof Refused)) throw error;
   if (error.code === "lease_lost") return lost();
+  if (error.code === "idempotency_conflict") return sentBefore();
   if (error.status === 401) {
-    $("problem").textContent = "Your session has ended. Your draft is kept in this browser: log in again to go on.";
-    return;
+    hideAgain();
+    return tell("session-over");
   }
   $("problem").textContent = error.field ? `${error.message} (${error.field})` : error.message;
 }
 
 function lost() {
-  lease.end();
   draft.keep(judgement());
+  over("ended");
+  tell("lease-lost");
+}
+
+// An answer was lost on its way, the judgement was not: it stands, and the case is done.
+function sentBefore() {
+  draft.forget();
+  over("sent");
+  tell("sent-before");
+}
+
+function over(word) {
+  lease.end();
   hideAgain();
   leaving = true;
   $("lease").classList.add("over");
-  $("lease-left").textContent = "ended";
-  $("lease-lost").hidden = false;
+  $("lease-left").textContent = word;
   for (const button of form.querySelectorAll("button")) button.disabled = true;
   $("reveal").disabled = true;
-  $("lease-lost").focus();
+}
+
+function tell(notice) {
+  $("problem").textContent = "";
+  $(notice).hidden = false;
+  $(notice).focus();
 }
 
 function busy(on) {
@@ -165,6 +184,7 @@ async function toggleText() {
     const { pieces } = await send(`${address}/reveal`, { lease_token: page.lease });
     $("passage").replaceChildren(...passageOf(pieces));
     shown(true);
+    toDeciding();
   } catch (error) {
     failed(error);
   } finally {
@@ -175,6 +195,22 @@ async function toggleText() {
 function hideAgain() {
   $("passage").replaceChildren(...masked);
   shown(false);
+}
+
+// In a long text the part that decided may lie far down.
+function toDeciding() {
+  const part = $("passage").querySelector(".mask, mark");
+  if (!part) return;
+  const [at, frame] = [part.getBoundingClientRect(), $("passage").getBoundingClientRect()];
+  const below = at.top - frame.top;
+  if ($("passage").scrollHeight > $("passage").clientHeight) $("passage").scrollTop += below - frame.height / 4;
+}
+
+function turn(pages) {
+  const room = $("passage");
+  if (room.scrollHeight <= room.clientHeight) return false;
+  room.scrollTop += pages * room.clientHeight * 0.85;
+  return true;
 }
 
 function shown(on) {
@@ -197,6 +233,8 @@ function onKey(event) {
   if (typing || !$("keys-on").checked) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const pressing = at.matches("button, a, summary");
+  const pages = { PageDown: 1, PageUp: -1, " ": event.shiftKey ? -1 : 1 }[key];
+  if (pages && !pressing && !at.matches("input") && turn(pages)) return event.preventDefault();
   if (key === "Enter" && !pressing) return take(event, () => submit(event.shiftKey));
   if (event.repeat) return;
   if (LABELS[key]) return take(event, () => label(LABELS[key]));
@@ -205,9 +243,15 @@ function onKey(event) {
   if (AWAY[key]) return take(event, () => leave(AWAY[key]));
   if (key === "ArrowDown" || key === "ArrowUp") return take(event, () => move(key === "ArrowDown" ? 1 : -1));
   if (key === "v") return take(event, toggleText);
+  if (key === "w" && $("bounds")) return take(event, () => unfold($("bounds")));
   if (key === "d" && !$("draft-offer").hidden) return take(event, () => $("draft-restore").click());
   if (key === "o") return take(event, () => ($("others").open = !$("others").open));
   if (key === "r") return take(event, () => (($("more").open = true), $("reason").focus()));
+}
+
+function unfold(details) {
+  details.open = !details.open;
+  if (details.open) details.scrollIntoView({ block: "nearest" });
 }
 
 function take(event, action) {
@@ -245,7 +289,22 @@ const lease = new Lease({
   expires: page.expires,
   now: page.now,
   seconds: Number(page.leaseSeconds),
-  renew: () => send(`${address}/renew`, { lease_token: page.lease }).catch((error) => void failed(error)),
+  renew: async () => {
+    try {
+      const renewed = await send(`${address}/renew`, { lease_token: page.lease });
+      // What a failed or a late renewal had said is over.
+      if (unreached) $("problem").textContent = "";
+      if ($("lease").classList.contains("short")) say("");
+      unreached = false;
+      $("session-over").hidden = true;
+      return renewed;
+    } catch (error) {
+      // The very key that sends a case may renew it too; what the sending says is what counts.
+      if (sending || leaving) return;
+      unreached = true;
+      return void failed(error);
+    }
+  },
   show: (leftMs) => {
     const left = Math.ceil(leftMs / 1000);
     $("lease-left").textContent = left ? `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}` : "ended";
@@ -276,9 +335,12 @@ try {
 $("keys-on").addEventListener("change", () => localStorage.setItem("prefilter.keys", $("keys-on").checked ? "on" : "off"));
 
 mark(current);
+toDeciding();
 form.addEventListener("input", changed);
 form.addEventListener("submit", (event) => take(event, () => submit(false)));
 for (const row of rows) row.addEventListener("focusin", () => mark(row));
+// The draft is kept; asking "leave this page?" would only stand in the way.
+$("log-in-again").addEventListener("click", () => (leaving = true));
 $("submit-stop").addEventListener("click", () => submit(true));
 for (const action of Object.values(AWAY)) $(action).addEventListener("click", () => leave(action));
 $("reveal").addEventListener("click", toggleText);

@@ -1,9 +1,9 @@
 // Shows a text that the server has cut into pieces. Every piece becomes a text node: markup in a text stays text.
 
 const MAKE = {
-  plain: (piece) => element("bdi", "", piece.text),
+  plain: (piece) => element("span", "", piece.text),
   shown: (piece) => element("mark", "shown", piece.text),
-  control: (piece) => element("span", "control", piece.text, "An invisible control character"),
+  control: (piece) => element("bdi", "control", piece.text, "An invisible control character"),
 };
 
 export function passageOf(pieces) {
