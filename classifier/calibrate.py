@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.isotonic import IsotonicRegression
 from sklearn.model_selection import KFold
+from threadpoolctl import threadpool_limits
 
 from prefilter.models.calibrator import Calibrator, Curve
 from prefilter.models.labels import HEADS
@@ -78,7 +79,8 @@ def fit_calibrator(
             continue
         w = np.ones(len(rows)) if calibrated else weights[rows, column].astype(np.float64)
         z, s = logits[rows, column].astype(np.float64), spread[rows]
-        curve, error = _fit_head(z, s, y, w, correct=calibrated, seed=seed)
+        with threadpool_limits(1, user_api="blas"):  # three parameters: threads would only wait for each other
+            curve, error = _fit_head(z, s, y, w, correct=calibrated, seed=seed)
         fits[head] = HeadFit(
             curve=curve,
             known=len(rows),
@@ -126,12 +128,13 @@ def _correct(curve: Curve, z: Floats, s: Floats, y: Floats, w: Floats) -> Curve:
     x = z + curve.c * s
     prior = _apply(curve, z, s)
     isotonic = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(prior, y, sample_weight=w)
+    corrected = isotonic.predict(prior)
     order = np.argsort(x, kind="stable")
     centres, logits = [], []
     for bin_rows in np.array_split(order, min(25, max(5, len(x) // 200))):
         strength = 20.0
         p = prior[bin_rows].mean()
-        mean = (isotonic.predict(prior[bin_rows]).mean() * len(bin_rows) + strength * p) / (len(bin_rows) + strength)
+        mean = (corrected[bin_rows].mean() * len(bin_rows) + strength * p) / (len(bin_rows) + strength)
         centres.append(float(x[bin_rows].mean()))
         logits.append(_logit(float(np.clip(mean, 1e-6, 1 - 1e-6))))
     centres_, logits_ = np.array(centres), np.maximum.accumulate(np.array(logits))
@@ -148,7 +151,7 @@ def _correct(curve: Curve, z: Floats, s: Floats, y: Floats, w: Floats) -> Curve:
 
 
 def _apply(curve: Curve, z: Floats, s: Floats) -> Floats:
-    return np.array([curve.probability(x) for x in (z + curve.c * s).tolist()])
+    return curve.probabilities(z + curve.c * s)
 
 
 def _logit(p: float) -> float:

@@ -58,8 +58,7 @@ class Judged:
         """Calibrated scores, float32 [n, heads]."""
         columns = []
         for column, curve in enumerate(calibrator.curves):
-            x = self.logits[:, column] + curve.c * self.spread
-            columns.append([curve.probability(value) for value in x.tolist()])
+            columns.append(curve.probabilities(self.logits[:, column] + curve.c * self.spread))
         return np.array(columns, dtype=np.float32).T
 
 

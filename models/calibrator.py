@@ -39,6 +39,13 @@ class Curve:
             return float(np.interp(x, xs, ps))
         return _sigmoid(self.a * x + self.b)
 
+    def probabilities(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The probability at each of many debiased logits [n], each the same to the bit as `probability`."""
+        if self.knots is None:
+            return np.array([_sigmoid(self.a * value + self.b) for value in x.tolist()], dtype=np.float64)
+        xs, ps = zip(*self.knots, strict=True)
+        return np.interp(x, xs, ps)
+
 
 @dataclass(frozen=True, slots=True)
 class Calibrator:

@@ -20,6 +20,7 @@ import pytest
 
 from postgres_server import own_server
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # on few busy cores its threads wait for each other
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
 

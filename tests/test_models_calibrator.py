@@ -30,6 +30,13 @@ def test_many_windows_count_against_a_high_one() -> None:
     assert among[1] == alone[1]
 
 
+@pytest.mark.parametrize("knots", [None, ((-2.0, 0.01), (-0.3, 0.2), (0.7, 0.21), (3.0, 0.97))])
+def test_many_at_once_are_the_same_to_the_bit(knots: tuple[tuple[float, float], ...] | None) -> None:
+    curve = Curve(1.7, -0.3, -0.1, knots)
+    x = np.random.default_rng(3).normal(0, 4, 2_000)
+    assert curve.probabilities(x).tolist() == [curve.probability(value) for value in x.tolist()]
+
+
 def test_knots_are_interpolated_and_flat_outside() -> None:
     curve = Curve(1, 0, 0, ((-1.0, 0.1), (1.0, 0.5)))
     assert [curve.probability(x) for x in (-9, 0, 9)] == pytest.approx([0.1, 0.3, 0.5])
