@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bulk_fakes import artefact
@@ -33,6 +34,14 @@ def test_many_workers_give_the_bits_of_one_in_the_same_order(artefact: Path) -> 
     alone = list(InProcess(Scorer.load(artefact, max_chars=None)).score(CHUNKS))
     with Workers(artefact, count=3) as workers:
         assert flat(list(workers.score(CHUNKS))) == flat(alone)
+
+
+def test_nothing_is_pickled_between_the_processes(artefact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("multiprocessing.connection._ForkingPickler", None)
+    with Workers(artefact, count=1) as workers:
+        (scored,) = workers.score([[(HARMFUL_TEXT, "en")]])
+    assert scored == Scorer.load(artefact).score([HARMFUL_TEXT], languages=["en"])
+    assert {type(score) for score in scored[0].scores.values()} == {np.float32}
 
 
 def test_a_worker_that_dies_is_replaced_and_no_row_is_lost(artefact: Path) -> None:

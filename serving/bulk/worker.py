@@ -13,21 +13,23 @@ from multiprocessing.connection import Connection
 
 def main(arguments: list[str]) -> int:
     """Serve chunks until the other side is gone; 1 where the model cannot be loaded."""
+    from prefilter.serving.bulk.messages import read_texts, write_complaint, write_scored
+
     connection: Connection = Connection(int(arguments[0]))
     try:
         from prefilter.models.scorer import Scorer
 
         scorer = Scorer.load(arguments[1], threads=1, max_chars=None)
     except Exception as error:
-        connection.send(f"{type(error).__name__}: {error}")
+        connection.send_bytes(write_complaint(f"{type(error).__name__}: {error}"))
         return 1
-    connection.send(None)
+    connection.send_bytes(write_complaint(None))
     from prefilter.serving.bulk.chunks import score_chunk
 
     while True:
         try:
-            chunk = connection.recv()
-            connection.send(score_chunk(scorer, chunk))
+            chunk = read_texts(connection.recv_bytes())
+            connection.send_bytes(write_scored(score_chunk(scorer, chunk)))
         except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
             return 0
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Self
 
 from prefilter.serving.bulk.chunks import Text, faulted
 from prefilter.serving.bulk.errors import WorkersLost
+from prefilter.serving.bulk.messages import read_complaint, read_scored, write_texts
 
 if TYPE_CHECKING:
     from prefilter.models.scorer import Scored
@@ -135,27 +136,27 @@ class _Worker:
     def expect_ready(self) -> None:
         """Wait until the model is loaded; raises WorkersLost with the reason where it is not."""
         try:
-            complaint = self.connection.recv()
+            complaint = read_complaint(self.connection.recv_bytes())
         except (EOFError, ConnectionResetError):
             complaint = "the scoring process died while it loaded the model"
         if complaint is not None:
-            raise WorkersLost(str(complaint))
+            raise WorkersLost(complaint)
         self.ready = True
 
     def send(self, chunk: list[Text]) -> None:
         """Hand over a chunk; a dead process is noticed when the answer is awaited."""
         try:
-            self.connection.send(chunk)
+            self.connection.send_bytes(write_texts(chunk))
         except (BrokenPipeError, ConnectionResetError):
             return
 
     def receive(self) -> list[Scored] | None:
         """Return the scores of the chunk, or None if the process died over it."""
         try:
-            scored: list[Scored] = self.connection.recv()
+            message = self.connection.recv_bytes()
         except (EOFError, ConnectionResetError):
             return None
-        return scored
+        return read_scored(message)
 
     def stop(self) -> None:
         """Let the process go; closing the socket ends it, a kill makes sure."""
