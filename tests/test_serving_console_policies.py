@@ -98,6 +98,14 @@ def test_an_uncalibrated_category_never_blocks_alone_in_a_preview_either(
     assert answer.context["effect"]["after"]["block"] == 0
 
 
+def test_the_editor_says_which_categories_never_block_alone(house: Site, safety: TestClient) -> None:
+    house.app.state.scorer.uncalibrated = ("illicit",)
+    marked = re.findall(r'data-category="(\w+)">\s*<th[^>]*>[^<]*<small[^>]*data-unc', safety.get(PAGE).text)
+    assert marked == ["illicit"]
+    house.app.state.scorer.uncalibrated = ()
+    assert "never blocks alone" not in safety.get(PAGE).text
+
+
 def test_a_draft_decides_nothing_until_it_is_activated(house: Site, safety: TestClient) -> None:
     saved = safety.post(f"{PAGE}/drafts", data=typed(review__threat="0.5"))
     assert saved.url.path == f"{PAGE}/versions/2"

@@ -7,7 +7,7 @@ never runs the model: it decides the recent stored scores again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from fastapi import APIRouter
@@ -114,6 +114,7 @@ def _editor(
         "active": active,
         "edited": shown,
         "rows": rows(active, shown),
+        "uncalibrated": _uncalibrated(request),
         "typed": fields or {},
         "base_version": (fields or {}).get("base_version") or str(shown.version),
         "effect": effect,
@@ -154,8 +155,12 @@ def _deciding(history: PolicyHistory) -> Policy:
 
 def _effect(request: Request, name: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
     # The same rule as live decisions: an uncalibrated category never blocks alone.
-    uncalibrated = getattr(getattr(request.app.state, "scorer", None), "uncalibrated", ())
-    return _book(request).what_if(name, body, uncalibrated=uncalibrated)
+    return _book(request).what_if(name, body, uncalibrated=_uncalibrated(request))
+
+
+def _uncalibrated(request: Request) -> Collection[str]:
+    found: Collection[str] = getattr(getattr(request.app.state, "scorer", None), "uncalibrated", ())
+    return found
 
 
 def _reason(fields: Mapping[str, str]) -> str:
