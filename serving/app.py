@@ -260,9 +260,16 @@ def serve(settings: Settings | None = None) -> None:
 
 
 async def _run(app: FastAPI, config: uvicorn.Config) -> None:
-    # The server's own way to run a lifespan turns whatever went wrong into a printed traceback.
-    async with app.router.lifespan_context(app):
-        for number in (signal.SIGINT, signal.SIGTERM):
-            # The server handles these while it serves, and raises them once more when it has stopped.
-            signal.signal(number, lambda _number, _frame: None)
-        await _Server(config).serve()
+    """Listen at once, answering 503 (see `Gate`), while the model loads and the database is brought up to date."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # The server handles these while it serves, and raises them once more when it has stopped.
+        signal.signal(number, lambda _number, _frame: None)
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve())
+    try:
+        # The server's own way to run a lifespan turns whatever went wrong into a printed traceback.
+        async with app.router.lifespan_context(app):
+            await serving
+    finally:
+        server.should_exit = True
+        await serving

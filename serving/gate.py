@@ -18,7 +18,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from prefilter.serving.errors import InternalFault, PrefilterError, TooLarge
+from prefilter.serving.errors import InternalFault, NotReady, PrefilterError, TooLarge
 from prefilter.serving.telemetry import UNMATCHED, Telemetry, where
 
 Scope = MutableMapping[str, Any]
@@ -31,6 +31,7 @@ logger = logging.getLogger("prefilter.gate")
 
 CLIENT_GONE = 499
 LINGER_S = 10
+BEFORE_READINESS = ("/healthz", "/readyz", "/metrics")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -60,6 +61,8 @@ class Gate:
         try:
             if _content_length(scope) > self._max_body_bytes:
                 await passage.refuse(TooLarge())
+            elif scope["path"] not in BEFORE_READINESS and not _started(scope):
+                await passage.refuse(NotReady("the server is starting", retry_after_s=1))
             else:
                 await self._app(scope, passage.receive, passage.send)
         except Exception as fault:
@@ -121,8 +124,14 @@ class _Passage:
     async def refuse(self, error: PrefilterError) -> None:
         body = json.dumps(error.to_json(self.request_id)).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        if error.retry_after_s is not None:
+            headers.append((b"retry-after", str(error.retry_after_s).encode()))
         await self.send({"type": "http.response.start", "status": error.status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
+
+
+def _started(scope: Scope) -> bool:
+    return scope["app"].state.screening is not None
 
 
 def _request_id(scope: Scope) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -154,6 +156,37 @@ def test_a_damaged_model_stops_the_start_and_the_file_is_named(tmp_path: Path) -
     ):
         pass
     assert "Traceback" not in str(ended.value)
+
+
+def test_before_readiness_it_is_alive_and_every_scoring_request_answers_503(tmp_path: Path, model: Path) -> None:
+    with server(tmp_path / "home", model) as first:
+        key = key_of(first)
+    address = f"http://127.0.0.1:{free_port()}"
+    seen: list[int] = []
+
+    def knock(blocker: sqlite3.Connection) -> None:
+        with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
+            headers = {"Authorization": f"Bearer {key}"}
+            asked = client.post(f"{address}/v1/score", headers=headers, json={"items": [{"text": CLEAN_TEXT}]})
+            seen.extend([asked.status_code, int(asked.headers["Retry-After"])])
+            seen.extend(client.get(f"{address}/{path}").status_code for path in ("healthz", "readyz"))
+        blocker.rollback()
+
+    blocker = sqlite3.connect(tmp_path / "home" / "prefilter.db", check_same_thread=False)
+    blocker.execute("BEGIN IMMEDIATE")  # the start waits for the database
+    knocking = threading.Thread(target=knock, args=[blocker])
+    knocking.start()
+    with server(tmp_path / "home", model, PREFILTER_PORT=address.rpartition(":")[2]) as started:
+        knocking.join(30)
+        assert score(started, key, items=[{"text": CLEAN_TEXT}]).status_code == 200
+    blocker.close()
+    assert seen == [503, 1, 200, 503]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def test_a_stop_is_orderly(tmp_path: Path, model: Path) -> None:
