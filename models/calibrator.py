@@ -44,7 +44,8 @@ class Curve:
         if self.knots is None:
             return np.array([_sigmoid(self.a * value + self.b) for value in x.tolist()], dtype=np.float64)
         xs, ps = zip(*self.knots, strict=True)
-        return np.interp(x, xs, ps)
+        found: NDArray[np.float64] = np.interp(x, xs, ps)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def unescape(stored: str) -> str:
 class AnyText(TypeDecorator[str]):
     """A string with any code points, NUL and lone surrogates included; equality works, ordering nearly."""
 
-    impl = Text
+    impl: type[String] = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
