@@ -206,21 +206,26 @@ class PolicyBook:
         uncalibrated: Collection[str] = (),
         limit: int = WHAT_IF_LIMIT,
     ) -> dict[str, Any]:
-        """Decide the newest `limit` stored decisions of a policy again, under its active version and `body`.
+        """Decide the newest `limit` stored decisions again, under a policy's active version and under `body`.
 
-        Returns `{"before": {outcome: n}, "after": {outcome: n}, "flips": {"allow>review": n}, "n"}`; before
-        is the active version, or what was recorded where none is active. Raises BadRequest naming the wrong
-        field.
+        They are those made under this policy, or where it has made none yet, those of every policy: what one
+        policy watched, another can be tried on. Returns `{"before": {outcome: n}, "after": {outcome: n},
+        "flips": {"allow>review": n}, "n", "decisions_of"}`; `decisions_of` is the policy's name, or None for
+        every policy; before is the active version, or what was recorded where none is active. Raises
+        BadRequest naming the wrong field.
         """
         draft = _read(name, body)
         with self._store.read() as conn:
             row = policy_rows.active(conn, name)
+            decisions_of: str | None = name
             columns = decision_rows.recent_columns(conn, name, limit=limit)
+            if not len(columns):
+                decisions_of, columns = None, decision_rows.recent_columns(conn, None, limit=limit)
         after = whatif.outcome_codes(columns, draft, uncalibrated=uncalibrated)
         before = whatif.recorded_codes(columns)
         if row is not None:
             before = whatif.outcome_codes(columns, _policy(row), uncalibrated=uncalibrated)
-        return whatif.compare(before, after)
+        return {**whatif.compare(before, after), "decisions_of": decisions_of}
 
     # --- inside -----------------------------------------------------------------------------------
 

@@ -51,6 +51,7 @@ def test_a_preview_counts_the_flips_without_a_model(running: Service) -> None:
         "after": {"allow": 1, "review": 1, "block": 1},
         "flips": {"allow>review": 1, "review>block": 1},
         "n": 3,
+        "decisions_of": "model-output",
     }
     assert len(running.scorer.seen) == seen
 

@@ -182,6 +182,11 @@ def test_the_audit_page_lists_the_newest_first_and_verifies(house: Site, safety:
     assert 'data-ok="true"' in safety.post("/console/audit/verify").text
 
 
+@pytest.mark.parametrize("before", ["9" * 30, "-1", "x"])
+def test_an_impossible_place_in_the_chain_is_a_bad_request(safety: TestClient, before: str) -> None:
+    assert safety.get(f"/console/audit?before={before}").status_code == 400
+
+
 def test_a_broken_chain_is_shown_as_broken(house: Site, safety: TestClient) -> None:
     with house.app.state.store.begin() as conn:
         conn.exec_driver_sql("DROP TRIGGER IF EXISTS audit_no_update")

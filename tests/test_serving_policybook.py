@@ -238,10 +238,25 @@ def test_what_if_counts_outcomes_and_flips_without_the_model(store: Store, book:
         "after": {"allow": 3, "review": 7, "block": 0},
         "flips": {"allow>review": 2, "block>review": 2},
         "n": 10,
+        "decisions_of": NAME,
     }
 
 
 def test_what_if_looks_at_the_newest_only(store: Store, book: PolicyBook) -> None:
     fill(store, 50)
     assert book.what_if(NAME, body(), limit=20)["n"] == 20
+
+
+def test_a_policy_that_has_decided_nothing_is_tried_on_what_others_decided(store: Store, book: PolicyBook) -> None:
     assert book.what_if("monitor-only", body())["n"] == 0
+    fill(store, 7)
+    found = book.what_if("monitor-only", body())
+    assert (found["n"], found["decisions_of"]) == (7, None)
+
+
+def test_what_if_never_mixes_the_scores_of_two_models(store: Store, book: PolicyBook) -> None:
+    fill(store, 5)
+    later = NOW + timedelta(days=1)
+    with store.begin() as conn:
+        decisions.insert_many(conn, [a_decision(model_version="next-1", created_at=later) for _ in range(3)])
+    assert book.what_if(NAME, body())["n"] == 3

@@ -6,8 +6,9 @@ Entries hold no item text and no notes, so safety people may read all of them.
 from __future__ import annotations
 
 import json
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,11 +19,14 @@ from prefilter.serving.console.session import Safety
 
 PAGE_ENTRIES = 50
 
+Before = Annotated[int | None, Query(ge=0, lt=2**31)]
+"""A sequence number that every database can compare with."""
+
 router = APIRouter(route_class=ConsoleRoute)
 
 
 @router.get("/audit")
-def audit_page(request: Request, who: Safety, before: int | None = None, action: str = "") -> Response:
+def audit_page(request: Request, who: Safety, before: Before = None, action: str = "") -> Response:
     """List entries, newest first, optionally below a number and of one action."""
     return _show(request, who, before=before, action=action)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, insert, select, true
 
 from prefilter.models.labels import HEADS
 from prefilter.serving.store.tables import decisions
@@ -65,12 +65,18 @@ def stream(conn: Connection) -> Generator[DecisionRow, None, None]:
             yield _row(row)
 
 
-def recent_columns(conn: Connection, policy_name: str, *, limit: int) -> ScoreColumns:
-    """Return the newest `limit` decisions made under any version of a policy, newest first."""
+def recent_columns(conn: Connection, policy_name: str | None, *, limit: int) -> ScoreColumns:
+    """Return the newest `limit` decisions made under any version of a policy (None: of all), newest first.
+
+    Only those of the model that made the newest: scores of two models do not compare.
+    """
+    chosen = true() if policy_name is None else decisions.c.policy_name == policy_name
+    newest = decisions.c.created_at.desc(), decisions.c.id.desc()
+    model = select(decisions.c.model_version).where(chosen).order_by(*newest).limit(1).scalar_subquery()
     statement = (
         select(decisions.c.outcome, decisions.c.source, decisions.c.unscored, *_SCORES)
-        .where(decisions.c.policy_name == policy_name)
-        .order_by(decisions.c.created_at.desc(), decisions.c.id.desc())
+        .where(chosen, decisions.c.model_version == model)
+        .order_by(*newest)
         .limit(limit)
     )
     rows = conn.execute(statement).all()
