@@ -87,7 +87,12 @@ def create_app(settings: Settings, *, scorer: Scorer | None = None) -> FastAPI:
     state.scorer = state.engine = state.screening = state.admin_key = None
     app.include_router(api)
     app.include_router(console, prefix="/console")
-    app.add_middleware(Gate, telemetry=state.telemetry, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(
+        Gate,
+        telemetry=state.telemetry,
+        max_body_bytes=settings.max_body_bytes,
+        started=lambda: state.screening is not None,
+    )
     app.add_exception_handler(PrefilterError, _plain_error)
     app.add_exception_handler(HTTPException, _framework_error)
     app.add_exception_handler(RequestValidationError, _validation_error)

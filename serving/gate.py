@@ -44,11 +44,12 @@ _HEADERS = (
 class Gate:
     """ASGI middleware; the outermost of the application's own."""
 
-    def __init__(self, app: App, *, telemetry: Telemetry, max_body_bytes: int) -> None:
-        """Wrap `app`."""
+    def __init__(self, app: App, *, telemetry: Telemetry, max_body_bytes: int, started: Callable[[], bool]) -> None:
+        """Wrap `app`; until `started` says so, everything but BEFORE_READINESS answers 503."""
         self._app = app
         self._telemetry = telemetry
         self._max_body_bytes = max_body_bytes
+        self._started = started
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request through."""
@@ -61,7 +62,7 @@ class Gate:
         try:
             if _content_length(scope) > self._max_body_bytes:
                 await passage.refuse(TooLarge())
-            elif scope["path"] not in BEFORE_READINESS and not _started(scope):
+            elif scope["path"] not in BEFORE_READINESS and not self._started():
                 await passage.refuse(NotReady("the server is starting", retry_after_s=1))
             else:
                 await self._app(scope, passage.receive, passage.send)
@@ -128,10 +129,6 @@ class _Passage:
             headers.append((b"retry-after", str(error.retry_after_s).encode()))
         await self.send({"type": "http.response.start", "status": error.status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
-
-
-def _started(scope: Scope) -> bool:
-    return scope["app"].state.screening is not None
 
 
 def _request_id(scope: Scope) -> str:

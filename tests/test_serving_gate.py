@@ -37,7 +37,7 @@ class Caller:
             self.answers.append((message["status"], self.read))
 
     def call(self, app: Any, *, max_body_bytes: int = 10_000) -> list[tuple[int, int]]:
-        passed = Gate(app, telemetry=Telemetry(), max_body_bytes=max_body_bytes)
+        passed = Gate(app, telemetry=Telemetry(), max_body_bytes=max_body_bytes, started=lambda: True)
         asyncio.run(passed(self.scope, self.receive, self.send))
         return self.answers
 
