@@ -21,6 +21,7 @@ class Caller:
         self.scope: dict[str, Any] = {
             "type": "http",
             "method": "POST",
+            "path": "/v1/score",
             "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
         }
         self.read = 0
