@@ -213,8 +213,8 @@ def test_another_pipelines_decision_does_not_exist(running: Service) -> None:
 
 
 def test_erasing_an_item_closes_its_cases_and_only_ones_own(running: Service) -> None:
-    for role in ("pipeline", "admin"):
-        running.score({"id": "a/b", "text": "threat=0.5"}, role=role)
+    for role, text in (("pipeline", "threat=0.5"), ("admin", "threat=0.6")):
+        running.score({"id": "a/b", "text": text}, role=role)
     assert running.call("DELETE", "/v1/items/a/b", "reviewer").status_code == 403
     assert running.call("DELETE", "/v1/items/a/b", "pipeline").json() == {"erased_cases": 1}
     assert running.call("DELETE", "/v1/items/a/b", "lead").json() == {"erased_cases": 2}

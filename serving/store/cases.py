@@ -296,7 +296,11 @@ def erase_item(
     """Erase the texts and notes of all cases of an item, close the unresolved ones; returns the case ids."""
     mine = cases.c.item_id == item_id
     if key_name is not None:
-        mine = and_(mine, cases.c.key_name == key_name)
+        # The case may have been opened by another key that sent the same text before.
+        of_item = decisions.c.item_id == item_id
+        sent = select(decisions.c.text_digest).where(of_item, decisions.c.key_name == key_name)
+        same_text = select(decisions.c.id).where(of_item, decisions.c.text_digest.in_(sent))
+        mine = and_(mine, cases.c.decision_id.in_(same_text))
     statement = select(cases.c.id).where(mine).order_by(cases.c.id)
     ids = list(conn.execute(statement.with_for_update()).scalars())
     for part in _chunks(ids):

@@ -84,9 +84,9 @@ class Triage:
     def open_cases(self, conn: Connection, new: Sequence[NewCase]) -> list[str]:
         """Open cases in the open transaction and return an id for each, in order.
 
-        The decisions must be stored before. A case for the same key, item id and text exists already after a
-        retry, open or resolved: its id is returned and nothing is opened. An item without an id is known by
-        its text alone.
+        The decisions must be stored before. A case for the same item id and text exists already after a retry,
+        or after another key sent them, open or resolved: its id is returned and nothing is opened. An item
+        without an id is known by its text alone.
         """
         return case_rows.open_many(conn, [self._new_row(case) for case in new])
 
@@ -269,7 +269,7 @@ class Triage:
     def erase(self, item_id: str, principal: Principal) -> int:
         """Erase the text and notes of every case of an item and close the unresolved ones; returns how many.
 
-        A pipeline erases only what came under its own key.
+        A pipeline erases only texts that it sent under its own key.
         """
         require(principal, "pipeline", "safety", "lead", "admin")
         now = self._clock()
@@ -318,7 +318,8 @@ class Triage:
         )
 
     def _dedupe_key(self, decision: DecisionRow) -> str:
-        parts = [decision.key_name, decision.item_id, decision.text_digest]
+        # Whoever sends it: a person reads the same text of the same item once.
+        parts = [decision.item_id, decision.text_digest]
         return self._store.digest(canonical(parts), kind="case")
 
     def _held(self, conn: Connection, case_id: str, principal: Principal) -> CaseRow:
