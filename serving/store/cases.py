@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from prefilter.serving.store.database import insert_new
-from prefilter.serving.store.tables import CaseStatus, case_texts, cases, decisions, exposures, keys, reviews, skips
+from prefilter.serving.store.tables import CaseStatus, case_texts, cases, decisions, exposures, keys, skips
 
 ESCALATED_QUEUE = "escalated"
 
@@ -193,7 +193,7 @@ def renew(
 def release(conn: Connection, case_id: str, reviewer: str, *, token: str, now: datetime) -> bool:
     """Give a case back to its queue; returns whether the lease lived."""
     status = case((cases.c.queue == ESCALATED_QUEUE, CaseStatus.ESCALATED.value), else_=CaseStatus.OPEN.value)
-    return _under_lease(conn, case_id, reviewer, token, now, status=status, **_NO_LEASE)
+    return _under_lease(conn, case_id, reviewer, token, now, status=status, **NO_LEASE)
 
 
 def skip(conn: Connection, case_id: str, reviewer: str, *, token: str, now: datetime) -> bool:
@@ -236,7 +236,7 @@ def escalate(conn: Connection, case_id: str, reviewer: str, *, token: str, now: 
         status=CaseStatus.ESCALATED,
         queue=ESCALATED_QUEUE,
         escalated_by=reviewer,
-        **_NO_LEASE,
+        **NO_LEASE,
     )
 
 
@@ -255,7 +255,7 @@ def resolve(
         resolution_reason="reviewed",
         resolved_by=reviewer,
         resolved_at=now,
-        **_NO_LEASE,
+        **NO_LEASE,
     )
 
 
@@ -290,52 +290,7 @@ def counts(conn: Connection, reviewer: str, *, now: datetime) -> list[QueueCount
     ]
 
 
-def erase_item(
-    conn: Connection, item_id: str, *, key_name: str | None, actor: str, now: datetime
-) -> list[str]:
-    """Erase the texts and notes of all cases of an item, close the unresolved ones; returns the case ids."""
-    mine = cases.c.item_id == item_id
-    if key_name is not None:
-        # The case may have been opened by another key that sent the same text before.
-        of_item = decisions.c.item_id == item_id
-        sent = select(decisions.c.text_digest).where(of_item, decisions.c.key_name == key_name)
-        same_text = select(decisions.c.id).where(of_item, decisions.c.text_digest.in_(sent))
-        mine = and_(mine, cases.c.decision_id.in_(same_text))
-    statement = select(cases.c.id).where(mine).order_by(cases.c.id)
-    ids = list(conn.execute(statement.with_for_update()).scalars())
-    for part in _chunks(ids):
-        conn.execute(
-            update(cases)
-            .where(cases.c.id.in_(part), cases.c.status != CaseStatus.RESOLVED)
-            .values(
-                status=CaseStatus.RESOLVED,
-                resolution_reason="erased",
-                resolved_by=actor,
-                resolved_at=now,
-                **_NO_LEASE,
-            )
-        )
-        _erase_texts(conn, part, now=now)
-        conn.execute(update(reviews).where(reviews.c.case_id.in_(part)).values(note=None, reason=None))
-    return ids
-
-
-def purge(conn: Connection, *, resolved_before: datetime, now: datetime, limit: int = 1_000) -> int:
-    """Erase the texts of up to `limit` cases resolved before an instant; returns how many."""
-    statement = (
-        select(cases.c.id)
-        .join(case_texts, case_texts.c.case_id == cases.c.id)
-        .where(cases.c.resolved_at <= resolved_before, case_texts.c.erased_at.is_(None))
-        .order_by(cases.c.id)
-        .limit(limit)
-    )
-    ids = list(conn.execute(statement).scalars())
-    for part in _chunks(ids):
-        _erase_texts(conn, part, now=now)
-    return len(ids)
-
-
-_NO_LEASE: dict[str, Any] = {"lease_token": None, "lease_owner": None, "lease_expires_at": None}
+NO_LEASE: dict[str, Any] = {"lease_token": None, "lease_owner": None, "lease_expires_at": None}
 
 
 def _unresolved(table: FromClause) -> ColumnElement[bool]:
@@ -365,11 +320,6 @@ def _under_lease(
     return conn.execute(update(cases).where(*held).values(**values)).rowcount == 1
 
 
-def _erase_texts(conn: Connection, ids: Sequence[str], *, now: datetime) -> None:
-    statement = update(case_texts).where(case_texts.c.case_id.in_(ids), case_texts.c.erased_at.is_(None))
-    conn.execute(statement.values(text=None, spans=None, erased_at=now))
-
-
 def _one(conn: Connection, *where: ColumnElement[bool]) -> CaseRow | None:
     joined = (
         select(*_ROW, decisions.c.unscored, case_texts.c.text, case_texts.c.spans)
@@ -386,7 +336,7 @@ def _one(conn: Connection, *where: ColumnElement[bool]) -> CaseRow | None:
 
 def _ids(conn: Connection, dedupe_keys: Collection[str]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for part in _chunks(list(dedupe_keys)):
+    for part in chunks(list(dedupe_keys)):
         statement = select(cases.c.dedupe_key, cases.c.id).where(cases.c.dedupe_key.in_(part))
         found.update({dedupe_key: case_id for dedupe_key, case_id in conn.execute(statement)})
     return found
@@ -397,5 +347,6 @@ def _values(row: NewCaseRow) -> dict[str, Any]:
     return {**values, "status": CaseStatus.OPEN}
 
 
-def _chunks(values: Sequence[str], size: int = 500) -> list[Sequence[str]]:
+def chunks(values: Sequence[str], size: int = 500) -> list[Sequence[str]]:
+    """Return `values` in parts that fit into one statement."""
     return [values[start : start + size] for start in range(0, len(values), size)]

@@ -5,11 +5,12 @@ Scores are not shown at all, so that they do not lead. Frozen values; knows neit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from prefilter.models.labels import HEADS
 from prefilter.serving.store.cases import CaseRow, Span
 from prefilter.serving.store.decisions import DecisionRow
 
@@ -123,3 +124,16 @@ def claimed(row: CaseRow) -> ClaimedCase:
         created_at=row.created_at,
         lease=Lease(row.lease_token, row.lease_expires_at),
     )
+
+
+def deciding(because: Sequence[Mapping[str, Any]]) -> tuple[str | None, float]:
+    """Return the category that sent an item to review and its priority: 0, first, mid-band."""
+    for ground in because:
+        category = ground.get("category")
+        if category in HEADS:
+            score, band = ground.get("score"), ground.get("band")
+            if score is None or not band or band[1] <= band[0]:
+                return category, 0.5
+            half = (band[1] - band[0]) / 2
+            return category, min(1.0, abs(score - band[0] - half) / half)
+    return None, 0.5

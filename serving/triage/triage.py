@@ -24,7 +24,7 @@ from prefilter.serving.errors import (
     NotFound,
 )
 from prefilter.serving.settings import Settings
-from prefilter.serving.store import Connection, Store, new_id
+from prefilter.serving.store import Connection, Store, erasure, new_id
 from prefilter.serving.store import cases as case_rows
 from prefilter.serving.store import reviews as review_rows
 from prefilter.serving.store.cases import ESCALATED_QUEUE, CaseRow, NewCaseRow, Span
@@ -32,7 +32,7 @@ from prefilter.serving.store.columns import canonical
 from prefilter.serving.store.database import serialise
 from prefilter.serving.store.decisions import DecisionRow
 from prefilter.serving.store.reviews import ReviewRow
-from prefilter.serving.triage.claimed import ClaimedCase, Lease, NewCase, QueueView, claimed
+from prefilter.serving.triage.claimed import ClaimedCase, Lease, NewCase, QueueView, claimed, deciding
 from prefilter.serving.triage.judgement import STORED_LABELS, ReviewReceipt, check_review, receipt
 
 UNSCORED_QUEUE = "unscored"
@@ -275,7 +275,7 @@ class Triage:
         now = self._clock()
         own = principal.name if principal.role == "pipeline" else None
         with self._store.begin() as conn:
-            ids = case_rows.erase_item(conn, item_id, key_name=own, actor=principal.name, now=now)
+            ids = erasure.erase_item(conn, item_id, key_name=own, actor=principal.name, now=now)
             self._audit(conn, principal, "item.erased", item_id, {"cases": ids}, now)
         self._store.forget()
         return len(ids)
@@ -286,7 +286,7 @@ class Triage:
         erased = 0
         while True:
             with self._store.begin() as conn:
-                count = case_rows.purge(conn, resolved_before=now - self._retention, now=now)
+                count = erasure.purge(conn, resolved_before=now - self._retention, now=now)
             erased += count
             if count == 0:
                 break
@@ -298,7 +298,7 @@ class Triage:
 
     def _new_row(self, new: NewCase) -> NewCaseRow:
         decision = new.decision
-        category, priority = _deciding(decision.because)
+        category, priority = deciding(decision.because)
         return NewCaseRow(
             id=new_id("cas"),
             decision_id=decision.id,
@@ -344,16 +344,3 @@ class Triage:
         now: datetime,
     ) -> None:
         audit.append(conn, actor=principal.name, action=action, subject=subject, body=body, at=now)
-
-
-def _deciding(because: Sequence[Mapping[str, Any]]) -> tuple[str | None, float]:
-    """Return the category that sent an item to review and its priority: 0, first, mid-band."""
-    for ground in because:
-        category = ground.get("category")
-        if category in HEADS:
-            score, band = ground.get("score"), ground.get("band")
-            if score is None or not band or band[1] <= band[0]:
-                return category, 0.5
-            half = (band[1] - band[0]) / 2
-            return category, min(1.0, abs(score - band[0] - half) / half)
-    return None, 0.5
