@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs by apt what the tests need and pip cannot bring: Chromium, PostgreSQL's server, python3.11's venv.
+# Installs by apt what the tests need and pip cannot bring: Chromium, PostgreSQL's server, python3.11's venv, curl for
+# the line that a first start prints, and the one library that the browser driver's own runtime does not carry.
 # Does nothing where all are there. As an ordinary user it needs sudo; without it, it says what to install.
 set -eu
 python=${PYTHON:-python3.11}
@@ -10,6 +11,8 @@ has chromium || has chromium-browser || has google-chrome || has google-chrome-s
     || missing="$missing chromium"
 has initdb || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || missing="$missing postgresql"
 $python -c 'import ensurepip' 2> /dev/null || missing="$missing python3.11-venv"
+has curl || missing="$missing curl"
+[ -n "$(find /usr/lib /usr/lib64 -name libatomic.so.1 2> /dev/null)" ] || missing="$missing libatomic1"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" = 0 ]; then sudo=""; elif has sudo; then sudo="sudo"; else
