@@ -22,7 +22,7 @@ from prefilter.classifier.batches import Tokenised, tokenise
 from prefilter.classifier.calibrate import HeadFit, fit_calibrator, per_text
 from prefilter.classifier.card import write_card
 from prefilter.classifier.examples import Examples
-from prefilter.classifier.export import check_parity, export_onnx, parity, session_logits
+from prefilter.classifier.export import Parity, check_parity, export_onnx, parity, session_logits
 from prefilter.classifier.network import encoder_dir
 from prefilter.classifier.quantize import flips, outcomes, quantise
 from prefilter.classifier.recipe import Recipe
@@ -44,6 +44,8 @@ from prefilter.models.manifest import Manifest
 
 FP32, SMOOTHED = "model.fp32.onnx", "model.smoothed.onnx"
 SMOOTHING_TEXTS = 400
+EDGES = 0.5, 0.9
+"""Review and block of every head, where flips are counted."""
 LIMIT_BYTES = 30 * 2**20
 
 
@@ -62,27 +64,30 @@ class Judged:
         return np.array(columns, dtype=np.float32).T
 
 
-def export(recipe: Recipe, run_dir: Path, development: Tokenised, training: Tokenised) -> dict[str, float]:
-    """Write the run's fp32 and int8 graphs; returns the fp32 parity on the development windows.
+def export(
+    recipe: Recipe, run_dir: Path, development: Tokenised, training: Tokenised
+) -> tuple[Parity, NDArray[np.float32]]:
+    """Write the run's fp32 and int8 graphs; returns the fp32 graph's parity and logits on the development windows.
 
     `training`: a few hundred windows whose activations set the smoothing.
     """
     network = load_network(recipe, run_dir)
     export_onnx(network, run_dir / FP32)
-    found = parity(window_logits(network, development, recipe), session_logits(run_dir / FP32, development))
+    logits = session_logits(run_dir / FP32, development)
+    found = parity(window_logits(network, development, recipe), logits)
     check_parity(found, budget=recipe.parity_budget)
     smooth(run_dir / FP32, run_dir / SMOOTHED, (training.window(w).astype(np.int64) for w in range(len(training.text))))
     quantise(run_dir / SMOOTHED, run_dir / manifests.MODEL)
-    return found.to_json()
+    return found, logits
 
 
-def judge(model: Path, tokenised: Tokenised, texts: int) -> Judged:
-    """Run an ONNX file over every window of `texts` texts."""
-    return Judged(*per_text(session_logits(model, tokenised), tokenised.text, texts))
+def judge(logits: NDArray[np.float32], tokenised: Tokenised, texts: int) -> Judged:
+    """Window logits [windows, heads] of `texts` texts as one row per text."""
+    return Judged(*per_text(logits, tokenised.text, texts))
 
 
 def quality(scores: NDArray[np.float32], examples: Examples) -> dict[str, dict[str, float]]:
-    """AUROC and AUPRC by head on human labels of a split, where it has both kinds; `source` keeps it honest."""
+    """AUROC and AUPRC by head on human labels of a split, where it has both kinds."""
     found: dict[str, dict[str, float]] = {}
     for column, head in enumerate(HEADS):
         rows = np.flatnonzero(examples.human[:, column])
@@ -109,24 +114,24 @@ def release(recipe: Recipe, run_dir: Path, store: Path, *, data_dir: Path | None
     trained = examples.of("train")
     some = np.random.default_rng(recipe.seed).permutation(len(trained))[:SMOOTHING_TEXTS]
     windows_train = tokenise(trained.take(some).texts, tokenizer, recipe, most_windows=1)
-    parity_figures = export(recipe, run_dir, windows_dev, windows_train)
+    fp32_parity, fp32_logits = export(recipe, run_dir, windows_dev, windows_train)
     say(f"scoring {len(calibration)} calibration texts with the int8 graph")
     windows_cal = tokenise(calibration.texts, tokenizer, recipe, most_windows=64)
-    judged = judge(run_dir / manifests.MODEL, windows_cal, len(calibration))
+    judged = judge(session_logits(run_dir / manifests.MODEL, windows_cal), windows_cal, len(calibration))
     calibrator, fits = fit_calibrator(
         judged.logits, judged.spread, calibration.labels, calibration.weights, calibration.human, seed=recipe.seed
     )
-    int8 = judge(run_dir / manifests.MODEL, windows_dev, len(development))
-    fp32 = judge(run_dir / FP32, windows_dev, len(development))
+    int8 = judge(session_logits(run_dir / manifests.MODEL, windows_dev), windows_dev, len(development))
     scores = int8.scores(calibrator)
-    edges = {head: (0.5, 0.9) for head in HEADS}
-    flipped = flips(outcomes(scores, edges), outcomes(fp32.scores(calibrator), edges), budget=recipe.flip_budget)
+    fp32_scores = judge(fp32_logits, windows_dev, len(development)).scores(calibrator)
+    edges = dict.fromkeys(HEADS, EDGES)
+    flipped = flips(outcomes(scores, edges), outcomes(fp32_scores, edges), budget=recipe.flip_budget)
     metrics: dict[str, Any] = {
         "development": quality(scores, development),
-        "development_fp32": quality(fp32.scores(calibrator), development),
+        "development_fp32": quality(fp32_scores, development),
         "calibration_error": {h: None if f.error is None else round(f.error, 4) for h, f in fits.items()},
         "human_positives": {h: f.human_positives for h, f in fits.items()},
-        "int8": {"flips": flipped, "edges": [0.5, 0.9], "texts": len(development), **parity_figures},
+        "int8": {"flips": flipped, "edges": list(EDGES), "texts": len(development), **fp32_parity.to_json()},
         "training": json.loads((run_dir / "training.json").read_text(encoding="utf-8")),
     }
     folder = _write(recipe, run_dir, store, calibrator, fits, metrics, training_summary(examples, sources))

@@ -17,7 +17,7 @@ from typing import Any
 
 from prefilter.serving import audit, whatif
 from prefilter.serving.auth import SYSTEM, Principal, require
-from prefilter.serving.errors import BadRequest, Conflict, NotFound, Unprocessable
+from prefilter.serving.errors import BadRequest, Conflict, NotFound, Unprocessable, VersionConflict
 from prefilter.serving.policies import PRESETS, Policy, PolicyError, load_preset
 from prefilter.serving.settings import Settings
 from prefilter.serving.store import Connection, Store
@@ -321,7 +321,7 @@ def _check_seen(active: PolicyRow | None, seen: int | None) -> None:
     decides = 0 if active is None else active.version
     if seen is not None and seen != decides:
         message = f"Version {decides} decides by now: somebody else changed it. Look again."
-        raise Conflict(message, code="version_conflict", field="active_version")
+        raise VersionConflict(message, field="active_version")
 
 
 def _read(name: str, body: object) -> Policy:

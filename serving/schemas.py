@@ -19,7 +19,8 @@ from prefilter.models.text import RowError, check_text
 from prefilter.serving.errors import BadRequest, Unprocessable
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""What no database of ours can store: NUL (PostgreSQL) and lone surrogates."""
 _ITEM_FIELDS = frozenset({"id", "text", "language", "source", "context"})
 _MAX_LANGUAGE_CHARS = 35
 _MAX_DIGITS = 300
@@ -109,7 +110,7 @@ def read_object(
             raise BadRequest(f"must be {_TYPE_WORDS[kind]}", code="wrong_type", field=name)
         if isinstance(value, _Doubled):
             raise BadRequest("a field stands twice", code="duplicate_field", field=name)
-        if storable and isinstance(value, str) and _UNSTORABLE.search(value):
+        if storable and isinstance(value, str) and UNSTORABLE.search(value):
             raise BadRequest("holds a character that cannot be stored", code="bad_string", field=name)
     return body
 
@@ -162,7 +163,7 @@ def _check_id(value: object, *, max_chars: int) -> RowError | None:
         return RowError("wrong_type", "id must be a string")
     if not 0 < len(value) <= max_chars:
         return RowError("bad_id", f"id must have 1 to {max_chars} characters")
-    if _UNSTORABLE.search(value):
+    if UNSTORABLE.search(value):
         return RowError("bad_id", "id holds a character that cannot be stored")
     return None
 
@@ -185,7 +186,7 @@ def _check_short(value: object, *, name: str, max_chars: int) -> RowError | None
         return None
     if not isinstance(value, str):
         return RowError("wrong_type", f"{name} must be a string")
-    if len(value) > max_chars or _UNSTORABLE.search(value):
+    if len(value) > max_chars or UNSTORABLE.search(value):
         return RowError(f"bad_{name}", f"{name} is too long or holds a character that cannot be stored")
     return None
 

@@ -47,7 +47,6 @@ def allow(*roles: str) -> Callable[[Principal], Principal]:
 Anyone = Annotated[Principal, Depends(principal)]
 Pipeline = Annotated[Principal, Depends(allow("pipeline"))]
 Reviewer = Annotated[Principal, Depends(allow("reviewer", "lead"))]
-Lead = Annotated[Principal, Depends(allow("lead"))]
 Safety = Annotated[Principal, Depends(allow("safety"))]
 Admin = Annotated[Principal, Depends(allow())]
 

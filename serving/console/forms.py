@@ -5,7 +5,6 @@ Both refuse what a database cannot store (NUL, lone surrogates) and never repeat
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
@@ -14,10 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from prefilter.serving.errors import BadRequest
-from prefilter.serving.schemas import read_object
+from prefilter.serving.schemas import UNSTORABLE, read_object
 
 MAX_FIELDS = 100
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 async def form_fields(request: Request) -> dict[str, str]:
@@ -28,7 +26,7 @@ async def form_fields(request: Request) -> dict[str, str]:
         raise BadRequest("This form cannot be read.") from None
     fields = {name: value.strip() for name, value in form.multi_items() if isinstance(value, str)}
     for name, value in fields.items():
-        if _UNSTORABLE.search(value):
+        if UNSTORABLE.search(value):
             raise BadRequest("A field holds a character that cannot be stored.", field=name)
     return fields
 
