@@ -3,7 +3,10 @@
 A window ends where a sentence ends if one does in its second half, else between words; neighbours overlap, so
 that a thought cut in two is read whole once. WordPiece turns a word it cannot spell (too long, or one odd
 character in it) into a single unknown piece and so hides it: such words are cut before they are read.
-Knows tokenizers, not models or scores. Linear in the length of the text.
+Where the text answers something, every window carries the end of that context behind the text, marked as
+type 1: what is answered is nearest, and the text's own pieces stay where they are. Training and scoring
+make their rows here, so they never differ. Knows tokenizers, not models or scores. Linear in the length of
+the text.
 """
 
 from __future__ import annotations
@@ -17,10 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from prefilter.models.text import Normalised
+from prefilter.models.text import Normalised, normalise
 
 LENGTH = 128
 OVERLAP = 32
+MIN_ROOM = 8
+"""Text pieces that a window must at least hold beside its context."""
 CHUNK_CHARS = 8_192
 """Texts are tokenized in chunks of this size, cut at blanks: a huge call costs memory and saves no time."""
 LONG_WORD = re.compile(r"[^\s!-/:-@\[-`{-~]{33,}")
@@ -33,11 +38,19 @@ SENTENCE_ENDS = (".", "!", "?", "\u2026", "\u3002")
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """`ids`: int64 [n], first and last the tokenizer's marks. `start`, `end`: span in the original text."""
+    """One row of the model: [CLS] text [SEP], and behind them context [SEP] where there is one.
+
+    `ids`: int64 [n]. `types`: int64 [n], 0 up to the text's [SEP], 1 behind it. `start`, `end`: the text
+    part's span in the original text. `pieces`: int64 [text pieces, 2], each text piece's span in the original
+    text; piece i stands at `ids[i + 1]`. `begins`: bool [text pieces], whether a piece begins a word.
+    """
 
     ids: NDArray[np.int64]
+    types: NDArray[np.int64]
     start: int
     end: int
+    pieces: NDArray[np.int64]
+    begins: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,29 +74,82 @@ def load_tokenizer(source: Path | bytes) -> Tokenizer:
 
 
 def windows(
-    normalised: Normalised, tokenizer: Tokenizer, *, length: int = LENGTH, overlap: int = OVERLAP
+    normalised: Normalised,
+    tokenizer: Tokenizer,
+    *,
+    length: int = LENGTH,
+    overlap: int = OVERLAP,
+    context: NDArray[np.int64] | None = None,
 ) -> tuple[list[Window], int]:
     """The windows of a text, at most `length` ids each, and its number of word pieces (overlap counted once).
 
-    Always at least one window; a text without a word piece has one of the two marks alone. `tokenizer` comes
-    from `load_tokenizer`; another that would cut, pad or read marks in the text is a `ValueError`.
+    Always at least one window; a text without a word piece has one of the marks alone. `context` comes from
+    `context_pieces` and stands in every window, which leaves `length - 3 - len(context)` pieces for the text.
+    `tokenizer` comes from `load_tokenizer`; another that would cut, pad or read marks in the text is a
+    `ValueError`, and so is a context that leaves no room.
     """
+    _check_whole(tokenizer)
+    first, last = _mark(tokenizer, "[CLS]"), _mark(tokenizer, "[SEP]")
+    behind = [] if context is None or not len(context) else [context, np.array([last], dtype=np.int64)]
+    tail = np.concatenate([np.array([last], dtype=np.int64), *behind])
+    room = length - 1 - len(tail)
+    if room < MIN_ROOM:
+        raise ValueError(f"windows of {length} pieces leave {room} for the text; {MIN_ROOM} are needed")
+    pieces = _pieces(normalised.text, tokenizer)
+    spans = _original_spans(normalised, pieces)
+    total = len(pieces.ids)
+    if total == 0:
+        return [_window(pieces, spans, (0, 0), first, tail, (0, int(normalised.offsets[-1])))], 0
+    found = []
+    for start, end in _cuts(pieces, normalised.text, room, min(overlap, room // 3)):
+        span = normalised.original_span(int(pieces.starts[start]), int(pieces.ends[start:end].max()))
+        found.append(_window(pieces, spans, (start, end), first, tail, span))
+    return found, total
+
+
+def context_pieces(context: str, tokenizer: Tokenizer, *, limit: int) -> tuple[NDArray[np.int64], int]:
+    """The last `limit` word pieces (ids) of a context, normalised as texts are, and how many it has.
+
+    The last, since what is answered stands nearest to the answer.
+    """
+    _check_whole(tokenizer)
+    ids = _pieces(normalise(context).text, tokenizer).ids
+    return ids[max(0, len(ids) - limit) :], len(ids)
+
+
+def _check_whole(tokenizer: Tokenizer) -> None:
     whole = tokenizer.truncation is None and tokenizer.padding is None
     if not (whole and tokenizer.encode_special_tokens):
         raise ValueError("the tokenizer truncates, pads or reads marks in text: use load_tokenizer")
-    first, last = _mark(tokenizer, "[CLS]"), _mark(tokenizer, "[SEP]")
-    pieces = _pieces(normalised.text, tokenizer)
-    total = len(pieces.ids)
-    if total == 0:
-        return [Window(np.array([first, last], dtype=np.int64), 0, int(normalised.offsets[-1]))], 0
-    found = []
-    for start, end in _cuts(pieces, normalised.text, length - 2, overlap):
-        ids = np.empty(end - start + 2, dtype=np.int64)
-        ids[0], ids[-1] = first, last
-        ids[1:-1] = pieces.ids[start:end]
-        span = normalised.original_span(int(pieces.starts[start]), int(pieces.ends[start:end].max()))
-        found.append(Window(ids, *span))
-    return found, total
+
+
+def _window(
+    pieces: _Pieces,
+    spans: NDArray[np.int64],
+    part: tuple[int, int],
+    first: int,
+    tail: NDArray[np.int64],
+    span: tuple[int, int],
+) -> Window:
+    """The window of the pieces [part), with `tail` (the text's mark, the context and its mark) behind them."""
+    start, end = part
+    count = end - start
+    ids = np.empty(1 + count + len(tail), dtype=np.int64)
+    ids[0] = first
+    ids[1 : 1 + count] = pieces.ids[start:end]
+    ids[1 + count :] = tail
+    types = np.zeros(len(ids), dtype=np.int64)
+    types[2 + count :] = 1
+    return Window(ids, types, *span, spans[start:end], pieces.begins[start:end])
+
+
+def _original_spans(normalised: Normalised, pieces: _Pieces) -> NDArray[np.int64]:
+    """int64 [pieces, 2]: what `original_span` says of each piece, for all of them at once."""
+    offsets = normalised.offsets
+    starts = offsets[pieces.starts]
+    following = np.searchsorted(offsets, offsets[np.maximum(pieces.ends - 1, 0)], side="right")
+    ends = offsets[np.minimum(following, len(offsets) - 1)]
+    return np.stack([starts, np.maximum(starts, ends)], axis=1)
 
 
 def _mark(tokenizer: Tokenizer, mark: str) -> int:

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from fakes import DUBIOUS, build_artefact
 from prefilter.models.text import normalise
-from prefilter.models.windows import Window, load_tokenizer, windows
+from prefilter.models.windows import Window, context_pieces, load_tokenizer, windows
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,11 @@ def cut(text: str, tokenizer: Tokenizer) -> tuple[list[Window], int]:
 
 
 def words(window: Window, tokenizer: Tokenizer) -> list[str]:
-    return [tokenizer.id_to_token(int(i)) for i in window.ids[1:-1]]
+    return [tokenizer.id_to_token(int(i)) for i in window.ids[1 : 1 + len(window.pieces)]]
+
+
+def behind(window: Window, tokenizer: Tokenizer) -> list[str]:
+    return [tokenizer.id_to_token(int(i)) for i in window.ids[1 + len(window.pieces) :]]
 
 
 def test_a_short_text_is_one_window_of_all_its_pieces(tokenizer: Tokenizer) -> None:
@@ -84,6 +88,72 @@ def test_a_text_without_pieces_is_one_empty_window(tokenizer: Tokenizer) -> None
     found, total = cut("\u200b\u200b", tokenizer)
     assert [len(w.ids) for w in found] == [2]
     assert total == 0
+
+
+def test_a_context_stands_behind_the_text_and_moves_no_piece(tokenizer: Tokenizer) -> None:
+    ids, total = context_pieces("dubious; rude!", tokenizer, limit=3)
+    assert (len(ids), total) == (3, 4)
+    (alone,), _ = cut("ab rude", tokenizer)
+    (paired,), pieces = windows(normalise("ab rude"), tokenizer, context=ids)
+    assert pieces == 3
+    assert behind(alone, tokenizer) == ["[SEP]"]
+    assert behind(paired, tokenizer) == ["[SEP]", ";", "rude", "!", "[SEP]"]
+    assert paired.ids[: len(alone.ids)].tolist() == alone.ids.tolist()
+    assert alone.types.tolist() == [0, 0, 0, 0, 0]
+    assert paired.types.tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("context", ["rude " * 48, "rude " * 110])
+def test_a_context_takes_its_room_from_every_window_and_from_no_piece(tokenizer: Tokenizer, context: str) -> None:
+    ids, total = context_pieces(context, tokenizer, limit=110)
+    found, pieces = windows(normalise("ab rude. " * 200), tokenizer, context=ids)
+    assert pieces == 800
+    assert all(len(w.ids) <= 128 and len(w.pieces) <= 128 - 3 - total for w in found)
+    assert all(behind(w, tokenizer)[-2:] == ["rude", "[SEP]"] for w in found)
+    assert found[-1].end == len("ab rude. " * 200)
+    assert len(found) < 3 * 800 / (128 - 3 - total)
+
+
+def test_a_context_is_cleaned_of_disguises_as_texts_are(tokenizer: Tokenizer) -> None:
+    plain, disguised = (context_pieces(c, tokenizer, limit=9)[0] for c in ("rude", "r\u200bu&#100;e"))
+    assert plain.tolist() == disguised.tolist()
+
+
+def test_no_context_and_an_empty_one_are_the_same_row(tokenizer: Tokenizer) -> None:
+    nothing, total = context_pieces("", tokenizer, limit=9)
+    assert total == 0
+    (alone,), _ = cut("rude", tokenizer)
+    (paired,), _ = windows(normalise("rude"), tokenizer, context=nothing)
+    assert paired.ids.tolist() == alone.ids.tolist()
+
+
+def test_a_context_that_leaves_no_room_is_refused(tokenizer: Tokenizer) -> None:
+    ids, _ = context_pieces("rude " * 120, tokenizer, limit=120)
+    with pytest.raises(ValueError, match="leave 5 for the text"):
+        windows(normalise("rude"), tokenizer, context=ids)
+
+
+def test_every_piece_knows_where_it_stands_in_the_text_as_sent(tokenizer: Tokenizer) -> None:
+    text = " r\u200bude &amp; d.u.b.i.o.u.s ab"
+    (window,), _ = cut(text, tokenizer)
+    assert [text[start:end] for start, end in window.pieces] == [
+        "r\u200bude",
+        "&amp;",
+        "d.u.b.i.o.u.s",
+        "a",
+        "b",
+    ]
+    assert window.begins.tolist() == [True, True, True, True, False]
+
+
+@given(st.text(alphabet="ab &;#160x\u200b\u00bd\u00e9\ufb03.", max_size=60))
+def test_the_spans_of_pieces_are_those_of_the_text_one_by_one(tokenizer: Tokenizer, text: str) -> None:
+    found, _ = cut(text, tokenizer)
+    for window in found:
+        assert len(window.pieces) == len(window.begins) == len(window.ids) - 2
+        assert ((window.pieces >= 0) & (window.pieces <= len(text))).all()
+        assert (window.pieces[:, 0] <= window.pieces[:, 1]).all()
+        assert (np.diff(window.pieces[:, 0]) >= 0).all()
 
 
 def test_a_tokenizer_that_truncates_is_refused(tmp_path: Path) -> None:
