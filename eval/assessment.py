@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,9 @@ from prefilter.serving.policies import Outcome, Policy
 SLICE_REPLICATES = 200
 LEAST_SLICE_ROWS = 20
 MOST_SLICES = 40
+LENGTH_SLICES = 4
+LENGTH_EDGES: tuple[int, ...] = (0, 50, 100, 200, 500, 1_000, 10**9)
+"""Edges in code points of the slices by length of all suites of harm together."""
 FLAG = 0.5
 
 
@@ -94,6 +98,38 @@ def assess(
     return Assessment(suite, scoring, outcomes, document)
 
 
+def without_context(suite: Suite, scoring: Scoring, outcomes: Mapping[str, Outcomes]) -> dict[str, Any]:
+    """Return what a suite of pairs measures when the model is not told what the texts answer.
+
+    `scoring` is of the texts alone; `outcomes` are those of the pairs, whose policies are asked again.
+    """
+    known, harmful = verdict(suite)
+    alone: dict[str, Any] = {ANY: _measured(scoring.declared.of(ANY), harmful, known, replicates=REPLICATES)}
+    shares = {}
+    for name, own in outcomes.items():
+        again = decide_all(scoring.undeclared, own.policy, uncalibrated=own.uncalibrated)
+        point = operating_point(again, known=known, harmful=harmful)
+        shares[name] = {k: point[k] for k in ("miss_rate", "held_benign_rate", "ci95")}
+    return {**alone, "operating": shares}
+
+
+def by_length(assessments: Sequence[Assessment], roles: Sequence[Role]) -> list[dict[str, Any]]:
+    """Pool the suites of harm (not those of templates): the verdict of harm by length in code points."""
+    harm = [a for a, role in zip(assessments, roles, strict=True) if role is Role.HARM]
+    if not harm:
+        return []
+    verdicts = [verdict(a.suite) for a in harm]
+    known, harmful = (np.concatenate(parts) for parts in zip(*verdicts, strict=True))
+    scores = np.concatenate([a.scoring.declared.of(ANY) for a in harm])
+    lengths = np.concatenate([a.suite.lengths() for a in harm])
+    found = []
+    for low, high in pairwise(LENGTH_EDGES):
+        rows = known & (lengths >= low) & (lengths < high)
+        if int(rows.sum()) >= LEAST_SLICE_ROWS:
+            found.append({"chars": [low, int(lengths[rows].max())], **_slice(scores, rows, harmful)})
+    return found
+
+
 def false_alarms(assessments: Sequence[Assessment], roles: Sequence[Role]) -> dict[str, Any]:
     """Pool the suites that are benign by origin: per policy the share held, also by decile of length."""
     benign = [a for a, role in zip(assessments, roles, strict=True) if role is Role.BENIGN]
@@ -104,6 +140,7 @@ def false_alarms(assessments: Sequence[Assessment], roles: Sequence[Role]) -> di
             parts[0].policy,
             np.concatenate([p.index for p in parts]),
             np.concatenate([p.first_cause for p in parts]),
+            parts[0].uncalibrated,
         )
         lengths = np.concatenate([a.suite.lengths() for a in benign])
         n, held = joined.index.size, int(joined.held.sum())
@@ -155,11 +192,13 @@ def _slices(
     suite: Suite, scores: NDArray[np.float32], known: NDArray[np.bool_], harmful: NDArray[np.bool_]
 ) -> dict[str, dict[str, Any]]:
     slices: dict[str, dict[str, Any]] = {"length": {}}
-    for low, high, rows in length_parts(suite.lengths()):
+    for low, high, rows in length_parts(suite.lengths(), parts=LENGTH_SLICES):
         slices["length"][f"{low}-{high}"] = _slice(scores, known & rows, harmful)
     for name in ("source", "lang"):
         column = np.array([value or "" for value in suite.extra.get(name, [])])
         values, counts = np.unique(column, return_counts=True)
+        if values.size < 2:
+            continue  # the whole suite is no slice of it
         large = [str(v) for v, c in zip(values, counts, strict=True) if c >= LEAST_SLICE_ROWS]
         slices[name] = {v: _slice(scores, known & (column == v), harmful) for v in large[:MOST_SLICES]}
     return slices

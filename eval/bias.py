@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefilter.eval.identity import load_terms, mark_terms
-from prefilter.eval.metrics import auroc, defined
+from prefilter.eval.metrics import auroc, auroc_interval, defined
 
 KINDS: tuple[str, ...] = ("subgroup", "bpsn", "bnsp")
 LEAST_ROWS = 10  # fewer rows of a term on either side say nothing about it
@@ -49,12 +49,17 @@ def identity_bias(
         if min(in_toxic.size, in_benign.size) < LEAST_ROWS:
             continue
         out_toxic, out_benign = scores[~inside & toxic], scores[~inside & ~toxic]
+        sides = {
+            "subgroup": (in_toxic, in_benign),
+            "bpsn": (out_toxic, in_benign),
+            "bnsp": (in_toxic, out_benign),
+        }
+        bounds = {kind: auroc_interval(*pair) for kind, pair in sides.items()}
         by_term[term] = {
             "n": int(inside.sum()),
-            "subgroup": defined(auroc(in_toxic, in_benign)),
-            "bpsn": defined(auroc(out_toxic, in_benign)),
-            "bnsp": defined(auroc(in_toxic, out_benign)),
+            **{kind: defined(auroc(*pair)) for kind, pair in sides.items()},
             "mean_benign_score": float(in_benign.mean()),
+            "ci95": {kind: None if own is None else list(own) for kind, own in bounds.items()},
         }
     overall = auroc(scores[toxic], scores[~toxic])
     return {"overall_auroc": defined(overall), "terms": by_term, **_summary(by_term)}
@@ -67,7 +72,8 @@ def _summary(by_term: dict[str, dict[str, Any]]) -> dict[str, Any]:
         values = {term: row[kind] for term, row in by_term.items() if row[kind] is not None}
         means[kind] = defined(power_mean(list(values.values())))
         lowest = min(values, key=lambda term: (values[term], term), default=None)
-        worst[kind] = None if lowest is None else {"term": lowest, "auroc": values[lowest]}
+        bounds = {} if lowest is None else {"auroc": by_term[lowest]["ci95"][kind]}
+        worst[kind] = None if lowest is None else {"term": lowest, "auroc": values[lowest], "ci95": bounds}
     return {"power_mean": means, "worst": worst}
 
 

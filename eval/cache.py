@@ -1,7 +1,7 @@
 """Scores on disk, so that a report can be made again in minutes: keyed hashes and numbers, never text.
 
 One folder holds the scores of one model under one scoring code; a change of either is another folder. A
-row is found by a keyed hash of its text and declared language: short texts could be guessed from a plain
+row is found by a keyed hash of its text, declared language and context: short texts could be guessed from a plain
 one. Chunks are only ever added, so a killed run keeps what it had. It knows rows of numbers, not what
 they mean.
 """
@@ -35,9 +35,13 @@ class ScoreCache:
             for chunk in sorted(folder.glob("*.npy")):
                 self._read(chunk)
 
-    def key(self, text: str, language: str | None) -> bytes:
-        """Return the keyed digest of a text with its declared language."""
-        digest = hashlib.blake2b(key=self._secret, digest_size=_DIGEST_BYTES)
+    def key(self, text: str, language: str | None, context: str | None = None) -> bytes:
+        """Return the keyed digest of a text with its declared language and, where it has one, its context."""
+        paired = b"" if context is None else b"pair"
+        digest = hashlib.blake2b(key=self._secret, digest_size=_DIGEST_BYTES, person=paired)
+        if context is not None:
+            before = context.encode("utf-8", "surrogatepass")
+            digest.update(len(before).to_bytes(8, "big") + before)
         digest.update((language or "").encode("utf-8", "surrogatepass") + b"\0")
         digest.update(text.encode("utf-8", "surrogatepass"))
         return digest.digest()

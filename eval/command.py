@@ -1,4 +1,4 @@
-"""`prefilter evaluate`: suites in, one document out; with a report, three files that need nothing else.
+"""`prefilter evaluate`: suites in, one document out; with a report, the model card, its data and its plots.
 
 Standard output carries the answer only: a table for people, or with `json_out` one JSON document on its
 last line. Progress and complaints go to standard error. No text of a suite is ever written anywhere.
@@ -10,25 +10,23 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
-from prefilter.eval.assessment import Assessment, assess, false_alarms
-from prefilter.eval.machine import describe_machine, usable_cores
-from prefilter.eval.plan import Entry, Role, planned_suites, role_of
+from prefilter.eval.assessment import Assessment
+from prefilter.eval.beside import BesideError, kept_summaries, read_summary
+from prefilter.eval.judge import judge_subcategories, judge_suites, load_suites
+from prefilter.eval.machine import usable_cores
+from prefilter.eval.plan import Entry, planned_suites, role_of
+from prefilter.eval.report import ReportError, read_report, write_report
 from prefilter.eval.results import terminal_table
-from prefilter.eval.scoring import open_cache, score_suite
-from prefilter.eval.suites import Suite, SuiteError, load_suite
+from prefilter.eval.subject import Model
+from prefilter.eval.suites import SuiteError
 from prefilter.models.manifest import NAME, ManifestError
-from prefilter.models.registry import RegistryError, resolve
-from prefilter.models.scorer import Scorer, ScorerError
-from prefilter.serving.policies import PRESETS, Policy, load_preset
+from prefilter.models.registry import RegistryError
+from prefilter.models.scorer import ScorerError
 
 OK, FAILED = 0, 2
 
@@ -50,6 +48,7 @@ def evaluate(
     data_dir: Path | None = None,
     cache_dir: Path | None = None,
     no_cache: bool = False,
+    beside: Sequence[Path] = (),
 ) -> int:
     """Judge a model on suites and print the result; returns the exit code: 0, or 2 after a complaint.
 
@@ -57,11 +56,12 @@ def evaluate(
     files; `all_suites` adds every suite of the plan. `limit` draws that many rows of each suite with a
     fixed seed. `report` names the files to write without their ending: REPORT.md, REPORT.json and
     REPORT.html. Scores are kept under `cache_dir` (default: `PREFILTER_HOME`, else `var`) unless
-    `no_cache`.
+    `no_cache`. `beside` are documents (or summaries) of what the model is compared with; without any, all
+    suites are compared with the summaries that are kept.
     """
     try:
-        if report is not None and find_spec("matplotlib") is None:
-            raise EvaluateError("a report has plots: install the extra `eval` (matplotlib)")
+        if report is not None:
+            _need_plots()
         entries = _entries(targets, split=split, all_suites=all_suites, limit=limit)
         folder = (
             None
@@ -71,15 +71,18 @@ def evaluate(
         command = _command(
             targets, model=model, split=split, all_suites=all_suites, limit=limit, report=report
         )
-        document, assessments = judge(
-            entries, model=model, workers=workers, data_dir=data_dir, cache_dir=folder, command=command
-        )
+        others = [read_summary(path) for path in beside] or (kept_summaries() if all_suites else [])
+        suites = load_suites(entries, data_dir=data_dir)
+        subject = Model(model, threads=workers or usable_cores(), cache_dir=folder)
+        document, judged = judge_suites(entries, suites, subject, command=command)
+        if all_suites:
+            document["subcategories"] = judge_subcategories(
+                subject, entries, judged, limit=limit, data_dir=data_dir
+            )
+        document["beside"] = others
         if report is not None:
-            from prefilter.eval.report import write_report
-
-            for path in write_report(Path(report), document, assessments):
-                sys.stderr.write(f"wrote {path}\n")
-    except (EvaluateError, SuiteError, RegistryError, ManifestError, ScorerError) as error:
+            _say(write_report(Path(report), document))
+    except (EvaluateError, BesideError, SuiteError, RegistryError, ManifestError, ScorerError) as error:
         sys.stderr.write(f"prefilter evaluate: {error}\n")
         return FAILED
     except OSError as error:
@@ -95,6 +98,19 @@ def evaluate(
     return OK
 
 
+def render(data: Path, *, beside: Sequence[Path] = ()) -> int:
+    """Write a report's card and page again from its JSON file, as the words beside the numbers now are."""
+    try:
+        _need_plots()
+        document = read_report(data)
+        document["beside"] = [read_summary(path) for path in beside] or document.get("beside", [])
+        _say(write_report(data, document))
+    except (EvaluateError, BesideError, ReportError) as error:
+        sys.stderr.write(f"prefilter evaluate: {error}\n")
+        return FAILED
+    return OK
+
+
 def judge(
     entries: Sequence[Entry],
     *,
@@ -104,52 +120,20 @@ def judge(
     cache_dir: Path | None = None,
     command: str = "",
 ) -> tuple[dict[str, Any], list[Assessment]]:
-    """Score and judge every suite of `entries`; returns the document and what plots need, in that order."""
-    threads = workers or usable_cores()
-    suites = [load_suite(e.target, split=e.split, limit=e.max_rows, data_dir=data_dir) for e in entries]
-    suites = _named_apart(suites, entries)
-    folder = resolve(model)
-    scorer = Scorer.load(folder, threads=threads, max_chars=None)
-    try:
-        cache = open_cache(cache_dir, folder)
-    except OSError as error:
-        sys.stderr.write(f"scores are not kept: {cache_dir}: {error.strerror}\n")
-        cache = open_cache(None, folder)
-    policies = [load_preset(name) for name in PRESETS]
-    document: dict[str, Any] = {
-        "model_version": scorer.model_version,
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": command,
-        "machine": describe_machine(),
-        "model": {
-            "name": scorer.manifest.name,
-            "categories": list(scorer.categories),
-            "uncalibrated": list(scorer.uncalibrated),
-            "calibration_mix": dict(scorer.manifest.calibration_mix),
-            "languages": list(scorer.manifest.languages),
-        },
-        "policies": {policy.name: _policy_body(policy) for policy in policies},
-        "suites": {},
-    }
-    assessments: list[Assessment] = []
-    with _progress(sum(suite.n for suite in suites)) as bar:
-        for suite, entry in zip(suites, entries, strict=True):
-            bar.set_postfix_str(suite.name, refresh=False)
-            scoring = score_suite(suite, scorer, cache=cache, workers=threads, progress=bar.update)
-            assessment = assess(
-                suite,
-                scoring,
-                categories=scorer.categories,
-                uncalibrated=scorer.uncalibrated,
-                policies=policies,
-                bias=entry.role is Role.BIAS,
-            )
-            about = {"role": entry.role.value, "split": entry.split, "about": entry.about}
-            document["suites"][suite.name] = {**about, **assessment.document}
-            assessments.append(assessment)
-    roles = [entry.role for entry in entries]
-    document["false_alarms"] = false_alarms(assessments, roles)
-    return document, assessments
+    """Score and judge every suite of `entries`; returns the document and the assessments, in that order."""
+    suites = load_suites(entries, data_dir=data_dir)
+    subject = Model(model, threads=workers or usable_cores(), cache_dir=cache_dir)
+    return judge_suites(entries, suites, subject, command=command)
+
+
+def _need_plots() -> None:
+    if find_spec("matplotlib") is None:
+        raise EvaluateError("a report has plots: install the extra `eval` (matplotlib)")
+
+
+def _say(paths: Sequence[Path]) -> None:
+    for path in paths:
+        sys.stderr.write(f"wrote {path}\n")
 
 
 def _entries(
@@ -165,23 +149,6 @@ def _entries(
     if not entries:
         raise EvaluateError("name at least one suite or Parquet file, or ask for all suites")
     return [replace(e, max_rows=min(filter(None, (e.max_rows, limit)), default=None)) for e in entries]
-
-
-def _named_apart(suites: Sequence[Suite], entries: Sequence[Entry]) -> list[Suite]:
-    """Give suites of one name their path as name, so that none hides another in the document."""
-    names = [suite.name for suite in suites]
-    apart = [
-        replace(suite, name=entry.target) if names.count(suite.name) > 1 else suite
-        for suite, entry in zip(suites, entries, strict=True)
-    ]
-    twice = next((s.name for i, s in enumerate(apart) if s.name in [o.name for o in apart[:i]]), None)
-    if twice is not None:
-        raise EvaluateError(f"{twice} is named twice")
-    return apart
-
-
-def _policy_body(policy: Policy) -> dict[str, Any]:
-    return {"version": policy.version, **policy.to_body()}
 
 
 def _command(
@@ -204,10 +171,3 @@ def _command(
         path = Path(report)
         words += ["--report", path.name if path.is_absolute() else path.as_posix()]
     return " ".join(words)
-
-
-@contextmanager
-def _progress(rows: int) -> Any:
-    """A bar with rate and ETA on a terminal, nothing elsewhere."""
-    with tqdm(total=rows, unit="row", disable=None, file=sys.stderr, smoothing=0.05) as bar:
-        yield bar

@@ -102,6 +102,23 @@ def auroc(positive_scores: NDArray[np.floating[Any]], negative_scores: NDArray[n
     return float((below + not_above).sum() / (2.0 * positive_scores.size * negative_scores.size))
 
 
+def auroc_interval(
+    positive_scores: NDArray[np.floating[Any]], negative_scores: NDArray[np.floating[Any]]
+) -> tuple[float, float] | None:
+    """Return the 95 % interval of `auroc` by DeLong's variance; None with fewer than two rows on a side."""
+    m, n = positive_scores.size, negative_scores.size
+    if min(m, n) < 2:
+        return None
+    area = auroc(positive_scores, negative_scores)
+    variance = 0.0
+    for own, other in ((positive_scores, negative_scores), (negative_scores, positive_scores)):
+        ordered = np.sort(other)
+        below = np.searchsorted(ordered, own, side="left") + np.searchsorted(ordered, own, side="right")
+        variance += float((below / (2.0 * other.size)).var(ddof=1)) / own.size
+    spread = 1.959963984540054 * math.sqrt(variance)
+    return max(0.0, area - spread), min(1.0, area + spread)
+
+
 def wilson(successes: int, n: int) -> tuple[float, float] | None:
     """Return the 95 % Wilson interval of a share, None for n = 0."""
     if n == 0:

@@ -25,11 +25,15 @@ NO_OUTCOME = -1
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """A policy's answer per row: index into OUTCOMES [n], or NO_OUTCOME for a row that broke the contract."""
+    """A policy's answer per row: index into OUTCOMES [n], or NO_OUTCOME for a row that broke the contract.
+
+    `uncalibrated` are the categories that were not allowed to block alone.
+    """
 
     policy: Policy
     index: NDArray[np.int8]
     first_cause: NDArray[np.str_]
+    uncalibrated: Collection[str] = ()
 
     def is_(self, outcome: Outcome) -> NDArray[np.bool_]:
         """Return True [n] where the policy answered `outcome`."""
@@ -55,7 +59,7 @@ def decide_all(part: Pass, policy: Policy, *, uncalibrated: Collection[str] = ()
         index[row] = OUTCOMES.index(decision.outcome)
         if decision.outcome is not Outcome.ALLOW:
             cause[row] = decision.because[0].category or decision.because[0].reason or ""
-    return Outcomes(policy, index, cause)
+    return Outcomes(policy, index, cause, uncalibrated)
 
 
 def operating_point(

@@ -17,11 +17,14 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.4rem; }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: left; }
-td { white-space: nowrap; }
+td { white-space: nowrap; vertical-align: top; } td.words { white-space: normal; min-width: 16rem; }
 .number { text-align: right; } thead th { background: var(--soft); }
 figure { margin: 1.5rem 0; } figure svg { max-width: 100%; height: auto; } figcaption { font-size: 13px; }
 code { background: var(--soft); padding: 0 .2rem; } nav li { display: inline; margin-right: 1rem; }
 """
+
+
+_LONG = 60  # characters that no table keeps on one line
 
 
 def markdown(title: str, sections: Sequence[Section], *, plots_in: str | None = None) -> str:
@@ -31,6 +34,7 @@ def markdown(title: str, sections: Sequence[Section], *, plots_in: str | None = 
         lines += [f"Plots: [{plots_in}]({plots_in}).", ""]
     for section in sections:
         lines += [f"## {section.title}", "", section.text, ""]
+        lines += [*(f"- {point}" for point in section.points), ""] if section.points else []
         for table in filter(None, section.tables):
             lines += [*_markdown_table(table), ""]
     return "\n".join(lines).rstrip() + "\n"
@@ -51,6 +55,8 @@ def page(title: str, sections: Sequence[Section], plots: Mapping[str, Plot]) -> 
 def _html_section(section: Section, plots: Mapping[str, Plot]) -> str:
     parts = [f'<section id="{_anchor(section.title)}"><h2>{html.escape(section.title)}</h2>']
     parts.append(f"<p>{_inline(section.text)}</p>")
+    if section.points:
+        parts.append("<ul>" + "".join(f"<li>{_inline(point)}</li>" for point in section.points) + "</ul>")
     for name in section.figures:
         if name in plots:
             plot = plots[name]
@@ -62,7 +68,7 @@ def _html_section(section: Section, plots: Mapping[str, Plot]) -> str:
 
 
 def _html_table(table: Table) -> str:
-    marks = [' class="number"' if table.is_numeric(column) else "" for column in range(len(table.header))]
+    marks = [_mark(table, column) for column in range(len(table.header))]
 
     def line(tag: str, cells: Sequence[str]) -> str:
         return "".join(f"<{tag}{mark}>{_inline(c)}</{tag.split()[0]}>" for c, mark in zip(cells, marks, strict=True))
@@ -71,6 +77,13 @@ def _html_table(table: Table) -> str:
     rows = "".join(f"<tr>{line('td', row)}</tr>\n" for row in table.rows)
     heading = f"<thead><tr>{head}</tr></thead>" if any(table.header) else ""
     return f'<div class="scroll" tabindex="0"><table>{heading}<tbody>\n{rows}</tbody></table></div>'
+
+
+def _mark(table: Table, column: int) -> str:
+    """The class of a column's cells: numbers stand right, whole sentences may break."""
+    if table.is_numeric(column):
+        return ' class="number"'
+    return ' class="words"' if any(len(row[column]) > _LONG for row in table.rows) else ""
 
 
 def _markdown_table(table: Table) -> list[str]:
@@ -82,8 +95,8 @@ def _markdown_table(table: Table) -> list[str]:
 
 
 def _inline(text: str) -> str:
-    """Escape, then the two marks that section texts use: `code` and *emphasis*."""
-    safe = html.escape(text)
+    """Escape, then the marks that texts use: `code`, *emphasis*, and links, of which only the words stay."""
+    safe = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", html.escape(text))
     safe = re.sub(r"`([^`]+)`", r"<code>\1</code>", safe)
     return re.sub(r"(?<![\w*])\*([^*\s][^*]*)\*(?![\w*])", r"<em>\1</em>", safe)
 

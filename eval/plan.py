@@ -13,6 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from prefilter.eval.spans import SPAN_HEADS
+
 SUITES_FILE = Path(__file__).parent / "suites.toml"
 RIVALS_FILE = Path(__file__).parent / "rivals.toml"
 
@@ -30,13 +32,14 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One suite of the plan: its name or path, the rows kept, and its role."""
+    """One suite of the plan: its name or path, the rows kept, its role, and whose spans count where it has spans."""
 
     target: str
     role: Role = Role.HARM
     split: str | None = None
     max_rows: int | None = None
     about: str = ""
+    span_heads: tuple[str, ...] = SPAN_HEADS
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ def planned_suites() -> tuple[Entry, ...]:
             split=entry.get("split"),
             max_rows=entry.get("max_rows", common),
             about=entry["about"],
+            span_heads=tuple(entry.get("span_heads", SPAN_HEADS)),
         )
         for entry in raw["suite"]
     )

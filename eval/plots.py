@@ -1,11 +1,11 @@
-"""Plots of an evaluation as SVG: drawn without a display or a network, from scores and labels alone."""
+"""Plots of an evaluation as SVG: drawn without a display or a network, from the results document alone."""
 
 from __future__ import annotations
 
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,16 +13,8 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from prefilter.eval.assessment import Assessment
-from prefilter.eval.metrics import reliability
-from prefilter.eval.suites import verdict
-from prefilter.models.labels import ANY, HEADS
-
-_POINTS = 300
 _COLUMNS = 4
-_LEAST_POSITIVES = 20
 _INK = "#1f4e79"
 
 
@@ -35,109 +27,63 @@ class Plot:
     svg: str
 
 
-def draw(assessments: Sequence[Assessment], document: Mapping[str, Any]) -> dict[str, Plot]:
-    """Draw every plot that the assessments have data for, by name."""
+def draw(document: Mapping[str, Any]) -> dict[str, Plot]:
+    """Draw every plot that the document has data for, by name."""
     made = (
-        _precision_recall(assessments),
-        _low_roc(assessments),
-        _reliability(assessments),
+        _precision_recall(document),
+        _low_roc(document),
+        _reliability(document),
         _bias(document),
         _false_alarms(document),
     )
     return {plot.name: plot for plot in made if plot is not None}
 
 
-def _judged(assessment: Assessment, head: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return scores and labels of the rows where both are known."""
-    suite, part = assessment.suite, assessment.scoring.declared
-    if head == ANY:
-        known, positive = verdict(suite)
-    elif head in suite.labels:
-        known, positive = suite.known(head), suite.positive(head)
-    else:
-        return np.empty(0), np.empty(0, dtype=bool)
-    scores = part.of(head)
-    rows = known & ~np.isnan(scores)
-    return scores[rows].astype(np.float64), positive[rows]
+def _curves(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: suite["curves"] for name, suite in document["suites"].items() if suite.get("curves")}
 
 
-def _two_sided(assessments: Sequence[Assessment]) -> list[tuple[str, NDArray[np.float64], NDArray[np.bool_]]]:
-    found = []
-    for assessment in assessments:
-        scores, positive = _judged(assessment, ANY)
-        if min(int(positive.sum()), int((~positive).sum())) >= _LEAST_POSITIVES:
-            found.append((assessment.suite.name, scores, positive))
-    return found
-
-
-def _curve(
-    scores: NDArray[np.float64], positive: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return (true, false) positives, one point per distinct score from the highest down."""
-    order = np.argsort(-scores, kind="stable")
-    true, false = np.cumsum(positive[order]), np.cumsum(~positive[order])
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), scores.size - 1)
-    return true[ends].astype(np.float64), false[ends].astype(np.float64)
-
-
-def _thin(*columns: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    pick = np.unique(np.linspace(0, columns[0].size - 1, _POINTS).astype(int))
-    return [column[pick] for column in columns]
-
-
-def _precision_recall(assessments: Sequence[Assessment]) -> Plot | None:
-    found = _two_sided(assessments)
+def _precision_recall(document: Mapping[str, Any]) -> Plot | None:
+    found = _curves(document)
     if not found:
         return None
     figure, axes = _grid(len(found))
-    for axis, (name, scores, positive) in zip(axes, found, strict=False):
-        true, false = _curve(scores, positive)
-        recall, precision = _thin(true / positive.sum(), true / (true + false))
-        axis.plot(recall, precision, color=_INK, linewidth=1.2)
-        axis.axhline(positive.mean(), color="grey", linewidth=0.7, linestyle=":")
+    for axis, (name, curves) in zip(axes, found.items(), strict=False):
+        axis.plot(curves["pr"]["recall"], curves["pr"]["precision"], color=_INK, linewidth=1.2)
+        axis.axhline(curves["prevalence"], color="grey", linewidth=0.7, linestyle=":")
         axis.set(xlim=(0, 1), ylim=(0, 1.02))
         axis.set_title(name, fontsize=7)
     caption = "Precision (up) against recall (right) of the verdict of harm; dotted: chance."
     return _plot("pr", caption, figure)
 
 
-def _low_roc(assessments: Sequence[Assessment]) -> Plot | None:
-    found = _two_sided(assessments)
+def _low_roc(document: Mapping[str, Any]) -> Plot | None:
+    found = _curves(document)
     if not found:
         return None
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axis = figure.subplots()
     colours = matplotlib.colormaps["tab20"]
-    for position, (name, scores, positive) in enumerate(found):
-        true, false = _curve(scores, positive)
-        grid = np.geomspace(1e-3, 1, 120)
-        rates = false / (~positive).sum()
-        at = np.searchsorted(rates, grid, side="right") - 1
-        recall = np.where(at >= 0, true[np.maximum(at, 0)], 0.0) / positive.sum()
-        axis.plot(grid, recall, linewidth=1.1, label=name, color=colours(position % 20))
+    for position, (name, curves) in enumerate(found.items()):
+        roc = curves["roc"]
+        axis.plot(roc["fpr"], roc["recall"], linewidth=1.1, label=name, color=colours(position % 20))
     axis.axvline(0.01, color="grey", linewidth=0.7, linestyle=":")
     axis.set(xscale="log", xlim=(1e-3, 1), ylim=(0, 1), xlabel="false-positive rate", ylabel="recall")
     axis.legend(fontsize=6, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return _plot("roc", "ROC of the verdict of harm at few false positives; dotted: 1 %.", figure)
 
 
-def _reliability(assessments: Sequence[Assessment]) -> Plot | None:
-    found = []
-    for head in HEADS:
-        pairs = [_judged(assessment, head) for assessment in assessments]
-        scores = np.concatenate([scores for scores, _ in pairs]) if pairs else np.empty(0)
-        positive = np.concatenate([own for _, own in pairs]) if pairs else np.empty(0, dtype=bool)
-        if positive.sum() >= _LEAST_POSITIVES and (~positive).sum() >= _LEAST_POSITIVES:
-            found.append((head, scores, positive))
+def _reliability(document: Mapping[str, Any]) -> Plot | None:
+    found = document.get("reliability")
     if not found:
         return None
     figure, axes = _grid(len(found))
-    for axis, (head, scores, positive) in zip(axes, found, strict=False):
-        bins = reliability(scores, positive)
+    for axis, (head, own) in zip(axes, found.items(), strict=False):
         axis.plot([0, 1], [0, 1], color="grey", linewidth=0.7, linestyle=":")
-        axis.plot([b[0] for b in bins], [b[1] for b in bins], "o-", color=_INK, markersize=2.5, linewidth=1)
+        mean, share = [b[0] for b in own["bins"]], [b[1] for b in own["bins"]]
+        axis.plot(mean, share, "o-", color=_INK, markersize=2.5, linewidth=1)
         axis.set(xlim=(0, 1), ylim=(0, 1.02))
-        axis.set_title(f"{head} ({positive.size} rows)", fontsize=7)
+        axis.set_title(f"{head} ({own['n']} rows)", fontsize=7)
     caption = (
         "Share of positives (up) against mean score (right), 15 bins of equal mass, all suites pooled; "
         "dotted: perfect calibration to this pool."
@@ -168,7 +114,7 @@ def _bias(document: Mapping[str, Any]) -> Plot | None:
 
 
 def _false_alarms(document: Mapping[str, Any]) -> Plot | None:
-    pooled = document["false_alarms"]
+    pooled = document.get("false_alarms")
     if not pooled:
         return None
     figure = Figure(figsize=(8, 3.6), layout="constrained")
@@ -209,7 +155,10 @@ def _plot(name: str, caption: str, figure: Figure) -> Plot:
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()
     start = svg.index("<svg")
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[start:], flags=re.DOTALL)
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg[start:], flags=re.DOTALL)
+    svg = re.sub(r"\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}", svg)  # a hundredth of a point is enough
+    svg = re.sub(r'base64,[^"]*', lambda found: "".join(found[0].split()), svg)
+    svg = " ".join(svg.split())
     seen: set[str] = set()
 
     def unique(match: re.Match[str]) -> str:

@@ -6,33 +6,45 @@ before its numbers is data (`explanations.toml`).
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache, reduce
-from pathlib import Path
+from functools import reduce
 from typing import Any
 
+from prefilter.eval import breakdown, card, comparison
+from prefilter.eval.comparison import HARM_ROLES
+from prefilter.eval.explanations import explain
 from prefilter.eval.operating import OUTCOMES
-from prefilter.eval.plan import Role, published
+from prefilter.eval.plan import Role
 from prefilter.eval.table import NONE, Section, Table, number, percent, rate, spread
 from prefilter.models.labels import ANY, CATEGORIES
-
-HARM_ROLES = frozenset({Role.HARM.value, Role.HATECHECK.value, Role.BIAS.value})
-EXPLANATIONS_FILE = Path(__file__).parent / "explanations.toml"
 
 
 def sections(document: Mapping[str, Any]) -> list[Section]:
     """Return every section that the document has numbers for, in reading order."""
     makers: Sequence[Callable[[Mapping[str, Any]], Section | None]] = (
-        _about,
+        card.about,
+        card.meanings,
+        breakdown.derived,
+        card.limits,
+        card.failures,
+        comparison.reached,
+        comparison.beside,
+        comparison.held_out,
         _verdict,
         _categories,
+        breakdown.slices,
         _hatecheck,
         _bias,
+        breakdown.spans,
+        breakdown.context,
         _false_alarms,
         _operating,
         _languages,
-        _rivals,
+        card.calibration,
+        card.int8,
+        comparison.rivals,
+        card.data,
+        card.making,
         _reading,
     )
     return [section for make in makers if (section := make(document)) is not None]
@@ -52,16 +64,6 @@ def terminal_table(document: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-@lru_cache(maxsize=1)
-def _texts() -> dict[str, str]:
-    raw = tomllib.loads(EXPLANATIONS_FILE.read_text(encoding="utf-8"))
-    return {key: text.strip() for key, text in raw.items()}
-
-
-def _text(key: str) -> str:
-    return _texts()[key]
-
-
 def _of_roles(document: Mapping[str, Any], *roles: str) -> dict[str, Any]:
     return {name: suite for name, suite in document["suites"].items() if suite["role"] in roles}
 
@@ -74,27 +76,6 @@ def _policies(document: Mapping[str, Any]) -> list[str]:
         if edges not in shown.values():
             shown[name] = edges
     return list(shown)
-
-
-def _about(document: Mapping[str, Any]) -> Section:
-    machine = document["machine"]
-    model = document["model"]
-    rows = (
-        ("Model", document["model_version"]),
-        ("Categories", ", ".join(model["categories"])),
-        ("Uncalibrated (never block alone)", ", ".join(model["uncalibrated"]) or "none"),
-        ("Date", document["created_at"]),
-        (
-            "Machine",
-            f"{machine['cpu']}, {machine['cores']} cores, {machine['instructions'] or 'no vector flags'}",
-        ),
-        (
-            "Software",
-            f"{machine['system']}, Python {machine['python']}, onnxruntime {machine['onnxruntime']}",
-        ),
-        ("Command", f"`{document['command']}`"),
-    )
-    return Section("What was measured", _text("about"), (Table(("", ""), rows),))
 
 
 def _verdict(document: Mapping[str, Any]) -> Section | None:
@@ -127,7 +108,7 @@ def _verdict(document: Mapping[str, Any]) -> Section | None:
         "unscored",
         "undeclared",
     )
-    return Section("One verdict of harm", _text("verdict"), (Table(header, tuple(rows)),), ("pr", "roc"))
+    return Section("One verdict of harm", explain("verdict"), (Table(header, tuple(rows)),), ("pr", "roc"))
 
 
 def _categories(document: Mapping[str, Any]) -> Section | None:
@@ -142,7 +123,7 @@ def _categories(document: Mapping[str, Any]) -> Section | None:
     if not rows:
         return None
     header = ("category", "suite", "known", "positive", "AUROC", "AUPRC", "recall at 1 % FPR", "ECE")
-    return Section("Categories", _text("categories"), (Table(header, tuple(rows)),), ("reliability",))
+    return Section("Categories", explain("categories"), (Table(header, tuple(rows)),), ("reliability",))
 
 
 def _hatecheck(document: Mapping[str, Any]) -> Section | None:
@@ -161,7 +142,7 @@ def _hatecheck(document: Mapping[str, Any]) -> Section | None:
     targets = [line(name, "targets", name) for name in first["targets"]]
     header = ("cases", "n", *(f"`{head}` ≥ {found[head]['threshold']}" for head in heads))
     tables = (Table(header, tuple(rows)), Table(("group targeted", *header[1:]), tuple(targets)))
-    return Section("HateCheck", _text("hatecheck"), tables)
+    return Section("HateCheck", explain("hatecheck"), tables)
 
 
 def _bias(document: Mapping[str, Any]) -> Section | None:
@@ -174,10 +155,10 @@ def _bias(document: Mapping[str, Any]) -> Section | None:
         rows.append((f"`{head}`", number(own["overall_auroc"]), *(number(mean[kind]) for kind in mean)))
         for kind, lowest in own["worst"].items():
             if lowest is not None:
-                worst.append((f"`{head}`", kind, lowest["term"], number(lowest["auroc"])))
+                worst.append((f"`{head}`", kind, lowest["term"], spread(lowest, "auroc")))
     terms = found[next(iter(found))]["terms"]
     detail = tuple(
-        (term, str(row["n"]), *(number(row[k]) for k in ("subgroup", "bpsn", "bnsp", "mean_benign_score")))
+        (term, str(row["n"]), *(spread(row, k) for k in ("subgroup", "bpsn", "bnsp", "mean_benign_score")))
         for term, row in sorted(terms.items(), key=lambda item: min(item[1]["bpsn"], item[1]["bnsp"]))
     )
     tables = (
@@ -185,7 +166,7 @@ def _bias(document: Mapping[str, Any]) -> Section | None:
         Table(("score", "kind", "worst term", "AUROC"), tuple(worst)),
         Table(("term", "n", "subgroup", "BPSN", "BNSP", "mean benign score"), detail),
     )
-    return Section("Identity bias", _text("bias"), tables, ("bias",))
+    return Section("Identity bias", explain("bias"), tables, ("bias",))
 
 
 def _false_alarms(document: Mapping[str, Any]) -> Section | None:
@@ -230,7 +211,7 @@ def _false_alarms(document: Mapping[str, Any]) -> Section | None:
         )
         total = ("all", str(own["n"]), rate(own, "held"), percent(own["blocked"]))
         tables.append(Table((f"{policy}: characters", "rows", "held", "blocked"), (*by_length, total)))
-    return Section("False alarms", _text("false_alarms"), tuple(tables), ("false_alarms",))
+    return Section("False alarms", explain("false_alarms"), tuple(tables), ("false_alarms",))
 
 
 def _operating(document: Mapping[str, Any]) -> Section | None:
@@ -259,7 +240,7 @@ def _operating(document: Mapping[str, Any]) -> Section | None:
             tables.append(Table(header, tuple(rows)))
     if not tables:
         return None
-    return Section("The shipped policies", _text("operating"), tuple(tables))
+    return Section("The shipped policies", explain("operating"), tuple(tables))
 
 
 def _languages(document: Mapping[str, Any]) -> Section | None:
@@ -273,21 +254,8 @@ def _languages(document: Mapping[str, Any]) -> Section | None:
     if not rows:
         return None
     header = ("suite", "rows", "recognised as unreadable", "allowed", "reasons")
-    return Section("Languages it cannot read", _text("languages"), (Table(header, tuple(rows)),))
-
-
-def _rivals(document: Mapping[str, Any]) -> Section:
-    rows = []
-    for rival in published():
-        ours = rival.find_ours(document)
-        mine = (
-            percent(ours).removesuffix(" %") if ours is not None else rival.note or "not measured in this run"
-        )
-        source = rival.source + ("" if rival.read == "primary" else " (second-hand)")
-        rows.append((rival.set, rival.who, rival.value, mine, source))
-    header = ("set and metric", "who", "published", "ours", "source")
-    return Section("Beside published numbers", _text("rivals"), (Table(header, tuple(rows)),))
+    return Section("Languages it cannot read", explain("languages"), (Table(header, tuple(rows)),))
 
 
 def _reading(document: Mapping[str, Any]) -> Section:
-    return Section("How to read this", _text("reading"))
+    return Section("How to read this", explain("reading"))

@@ -3,7 +3,7 @@
 Metrics use the *declared* pass: the suite's own `lang` goes with each text. Policies are judged on the
 *undeclared* pass: a stream rarely says its language, and what the model then cannot read goes to REVIEW.
 A row that breaks the contract is an error, a row without scores is unscored; both are counted and neither
-is given a made-up score.
+is given a made-up score. With a context a text is scored as the pair of what was said and what it answers.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ class TextScorer(Protocol):
     def categories(self) -> Collection[str]:
         """The categories it has a head for."""
 
-    def score_one(self, text: object, *, language: str | None = None) -> Scored:
+    def score_one(
+        self, text: object, *, language: str | None = None, context: str | None = None
+    ) -> Scored:
         """Score one text; safe to call from many threads."""
 
 
@@ -96,21 +98,26 @@ def score_suite(
     *,
     cache: ScoreCache,
     workers: int,
+    with_context: bool = False,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> Scoring:
-    """Score every row of a suite on `workers` threads; `progress` is told how many more rows are done."""
+    """Score every row of a suite on `workers` threads; `progress` is told how many more rows are done.
+
+    `with_context` gives the model, where the suite has it, what each text answers.
+    """
     rows = np.zeros(suite.n, dtype=ROW_DTYPE)
     languages = suite.extra.get("lang", [None] * suite.n)
+    contexts = (suite.context if with_context else None) or [None] * suite.n
     keys: dict[bytes, list[int]] = {}
-    for index, (text, language) in enumerate(zip(suite.texts, languages, strict=True)):
+    for index, (text, language, context) in enumerate(zip(suite.texts, languages, contexts, strict=True)):
         # What is no string has no digest; it is an error that costs nothing to find again.
-        key = cache.key(text, language) if isinstance(text, str) else b"%032d" % index
+        key = cache.key(text, language, context) if isinstance(text, str) else b"%032d" % index
         keys.setdefault(key, []).append(index)
     missing = [key for key in keys if cache.get(key) is None]
 
     def score(key: bytes) -> NDArray[np.void]:
         index = keys[key][0]
-        return _score_row(scorer, suite.texts[index], languages[index])
+        return _score_row(scorer, suite.texts[index], languages[index], contexts[index])
 
     done = {key for key in keys if cache.get(key) is not None}
     progress(sum(len(keys[key]) for key in done))
@@ -129,14 +136,17 @@ def score_suite(
     return _scoring(rows)
 
 
-def _score_row(scorer: TextScorer, text: object, language: str | None) -> NDArray[np.void]:
+def _score_row(
+    scorer: TextScorer, text: object, language: str | None, context: str | None
+) -> NDArray[np.void]:
     row = np.zeros(1, dtype=ROW_DTYPE)
-    undeclared = scorer.score_one(text)
+    pair: dict[str, str] = {} if context is None else {"context": context}
+    undeclared = scorer.score_one(text, **pair)
     declared = undeclared
     english = language is not None and language.lower().partition("-")[0] == "en"
     # English that was read as English has the same scores either way; everything else is asked again.
     if language is not None and not (english and undeclared.unscored is None):
-        declared = scorer.score_one(text, language=language)
+        declared = scorer.score_one(text, language=language, **pair)
     for name, scored in (("declared", declared), ("undeclared", undeclared)):
         row[name]["status"], row[name]["reason"] = _status(scored)
         row[name]["scores"] = [scored.scores.get(head, np.nan) for head in HEADS]

@@ -25,7 +25,16 @@ from prefilter.models.labels import CATEGORIES
 UNSAFE = "unsafe"
 POSITIVE = 0.5
 FOLDERS: tuple[str, ...] = ("en", "ml")
+FINER: tuple[str, ...] = ("severe_toxicity", "sexual_minors", "violence_graphic")
+"""Columns of sub-categories, for which no model has a head."""
+CONTEXTS: tuple[str, ...] = ("context", "prompt")
+"""Columns that hold what a text answers; the first that a file has counts."""
+SPANS = "spans"
 _EXTRA = ("source", "lang", "functionality", "target_ident")
+
+
+Spans = tuple[tuple[int, int], ...]
+"""Half-open ranges of code points in a text."""
 
 
 class SuiteError(ValueError):
@@ -38,7 +47,9 @@ class Suite:
 
     `labels` maps a category (or `unsafe`) of which the file says something to float64 [n], NaN where
     unknown; `extra` maps `source`, `lang`, `functionality` and `target_ident` to a value per row where
-    the file has them. `available` is the number of rows before a limit drew `n` of them.
+    the file has them. `available` is the number of rows before a limit drew `n` of them. `context` is
+    what each text answers, `spans` the characters that people found harmful; None for a file, or a row,
+    that says nothing of either.
     """
 
     name: str
@@ -46,6 +57,8 @@ class Suite:
     labels: Mapping[str, NDArray[np.float64]]
     extra: Mapping[str, list[str | None]]
     available: int
+    context: list[str | None] | None = None
+    spans: list[Spans | None] | None = None
 
     @property
     def n(self) -> int:
@@ -59,6 +72,19 @@ class Suite:
     def positive(self, category: str) -> NDArray[np.bool_]:
         """Return True [n] where the category is known to be present (0.5 or more)."""
         return np.asarray(self.labels[category] >= POSITIVE)
+
+    def take(self, rows: NDArray[np.bool_]) -> Suite:
+        """Return the suite of the rows [n] that are True."""
+        picked = np.flatnonzero(rows).tolist()
+        return Suite(
+            self.name,
+            [self.texts[i] for i in picked],
+            {name: values[rows] for name, values in self.labels.items()},
+            {name: [values[i] for i in picked] for name, values in self.extra.items()},
+            self.available,
+            None if self.context is None else [self.context[i] for i in picked],
+            None if self.spans is None else [self.spans[i] for i in picked],
+        )
 
     def lengths(self) -> NDArray[np.int64]:
         """Return the length of each text in code points, 0 where it is no text."""
@@ -126,7 +152,9 @@ def _from_table(name: str, table: pa.Table, *, split: str | None, limit: int | N
     if not _is_string(table.column("text").type):
         raise SuiteError(f"{name}: column text does not hold strings")
     # A column without one known value says as little as no column (asked before rows are left out).
-    spoken = [c for c in (*CATEGORIES, UNSAFE) if c in columns and not np.isnan(_label(name, table, c)).all()]
+    spoken = [
+        c for c in (*CATEGORIES, UNSAFE, *FINER) if c in columns and not np.isnan(_label(name, table, c)).all()
+    ]
     if split is not None:
         table = _keep_split(name, table, split)
     if table.num_rows == 0:
@@ -137,7 +165,10 @@ def _from_table(name: str, table: pa.Table, *, split: str | None, limit: int | N
         table = table.take(pa.array(np.sort(rng.choice(available, size=limit, replace=False))))
     labels = {c: _label(name, table, c) for c in spoken}
     extra = {c: _strings(table, c) for c in _EXTRA if c in columns}
-    return Suite(name, _texts(table), labels, extra, available)
+    answered = next((c for c in CONTEXTS if c in columns and _is_string(table.column(c).type)), None)
+    context = None if answered is None else [value or None for value in _strings(table, answered)]
+    spans = _spans(name, table) if SPANS in columns else None
+    return Suite(name, _texts(table), labels, extra, available, context, spans)
 
 
 def _keep_split(name: str, table: pa.Table, split: str) -> pa.Table:
@@ -182,6 +213,19 @@ def _decoded(value: bytes | None) -> str | None:
 
 def _strings(table: pa.Table, column: str) -> list[str | None]:
     return [None if v is None else str(v) for v in table.column(column).to_pylist()]
+
+
+def _spans(name: str, table: pa.Table) -> list[Spans | None]:
+    found: list[Spans | None] = []
+    for row, value in enumerate(table.column(SPANS).to_pylist()):
+        try:
+            spans = None if value is None else tuple((int(start), int(end)) for start, end in value)
+        except (TypeError, ValueError):
+            raise SuiteError(f"{name}: column spans, row {row}: not pairs of numbers") from None
+        if spans is not None and any(start < 0 or end < start for start, end in spans):
+            raise SuiteError(f"{name}: column spans, row {row}: a span is [start, end) with 0 <= start <= end")
+        found.append(spans)
+    return found
 
 
 def _is_string(kind: Any) -> bool:

@@ -30,12 +30,13 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A titled part of the results page; `figures` names the plots that belong to it."""
+    """A titled part of the page: a text, points, tables; `figures` names the plots that belong to it."""
 
     title: str
     text: str
     tables: tuple[Table, ...] = ()
     figures: tuple[str, ...] = ()
+    points: tuple[str, ...] = ()
 
 
 def number(value: float | None) -> str:
@@ -50,13 +51,13 @@ def percent(value: float | None) -> str:
 
 def spread(row: Mapping[str, Any], name: str) -> str:
     """Return a metric with its 95 % interval, where it has one."""
-    bounds = row["ci95"].get(name)
+    bounds = row.get("ci95", {}).get(name)
     value = number(row[name])
     return value if not bounds else f"{value} ({bounds[0]:.3f}{NONE}{bounds[1]:.3f})"
 
 
 def rate(row: Mapping[str, Any], name: str) -> str:
     """Return a share as a percentage with its 95 % interval, where it has one."""
-    found = row["ci95"].get(name)
+    found = row.get("ci95", {}).get(name)
     value = percent(row[name])
     return value if not found else f"{value} ({100 * found[0]:.1f}{NONE}{100 * found[1]:.1f})"

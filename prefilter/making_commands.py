@@ -81,8 +81,18 @@ def evaluate(
         Path | None, typer.Option(help="Where scores are kept; default: PREFILTER_HOME.")
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no scores on disk.")] = False,
+    beside: Annotated[
+        list[Path] | None, typer.Option(help="A document to compare with; default with --all: those kept.")
+    ] = None,
+    render: Annotated[
+        Path | None, typer.Option(help="Only write a report again from its REPORT.json.")
+    ] = None,
 ) -> None:
     """Measure a model on labelled suites: names found in PREFILTER_DATA_DIR, or Parquet files."""
+    if render is not None:
+        from prefilter.eval.command import render as write_again
+
+        raise typer.Exit(write_again(render, beside=beside or []))
     if not targets and not all_suites:
         raise refuse("evaluate needs a suite, a Parquet file, or --all")
     from prefilter.eval.command import evaluate as run
@@ -99,6 +109,7 @@ def evaluate(
         data_dir=data_dir,
         cache_dir=cache_dir,
         no_cache=no_cache,
+        beside=beside or [],
     )
     raise typer.Exit(code)
 

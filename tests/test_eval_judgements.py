@@ -79,7 +79,8 @@ def test_a_term_that_raises_scores_shows_in_bpsn() -> None:
     found = identity_bias(texts, scores, toxic, terms=["young", "old"])
     assert found["terms"]["young"]["bpsn"] == 0.0  # benign texts of the young outscore toxic ones of others
     assert found["terms"]["old"]["subgroup"] == 1.0
-    assert found["worst"]["bpsn"] == {"term": "young", "auroc": 0.0}
+    assert (found["worst"]["bpsn"]["term"], found["worst"]["bpsn"]["auroc"]) == ("young", 0.0)
+    assert found["worst"]["bpsn"]["ci95"]["auroc"] == [0.0, 0.0]
     assert found["terms"]["young"]["bnsp"] == 1.0
 
 
