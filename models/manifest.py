@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -33,7 +34,9 @@ class Manifest:
 
     `files` maps each file's name to its sha256; `calibration_mix` is the prevalence per category that the
     scores are calibrated to; `uncalibrated` lists the heads whose scores are no probabilities; `window`
-    holds `length` and `overlap` in word pieces.
+    holds `length`, `overlap` and `context` in word pieces, the last the most that is read of what a text
+    answers (absent or 0: nothing is). `spans` maps each head that gives spans to the log-odds of the output
+    `evidence` from which on a piece is marked.
     """
 
     name: str
@@ -50,6 +53,12 @@ class Manifest:
     metrics: dict[str, Any] = field(default_factory=dict)
     parents: tuple[str, ...] = ()
     calibration_mix: dict[str, float] = field(default_factory=dict)
+    spans: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def context(self) -> int:
+        """The most word pieces of a context that the model reads; 0 where it cannot use one."""
+        return self.window.get("context", 0)
 
     @classmethod
     def load(cls, folder: Path) -> Manifest:
@@ -85,6 +94,10 @@ class Manifest:
                 raise ManifestError(f"{path}: {name} is not listed")
         if not {"length", "overlap"} <= self.window.keys():
             raise ManifestError(f"{path}: window has no length and overlap")
+        if not all(type(size) is int and size >= 0 for size in self.window.values()):
+            raise ManifestError(f"{path}: window holds whole numbers from 0 on")
+        if set(self.spans) - set(self.heads) or not all(map(_finite, self.spans.values())):
+            raise ManifestError(f"{path}: spans maps heads to finite numbers")
 
     def read(self, folder: Path, name: str) -> bytes:
         """The bytes of a listed file, after they matched its sha256; raises `ManifestError`."""
@@ -127,6 +140,10 @@ def verify(folder: Path) -> Manifest:
     for name in manifest.files:
         manifest.read(folder, name)
     return manifest
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _typed(path: Path, known: dataclasses.Field[Any], value: object) -> Any:

@@ -1,8 +1,9 @@
 """A real artefact that is small: a real ONNX graph, tokenizer, calibration and manifest, made in a moment.
 
 Its network knows a dozen mild words: each gives its categories a score near .95, `dubious` gives all near
-.5, any other text stays below .05 everywhere. So a test can choose what a text scores without any trained
-model.
+.5, any other text stays below .05 everywhere. A word in the context counts for less (near .75), and the words
+are the evidence. So a test can choose what a text scores, beside what, and where it is marked, without any
+trained model.
 """
 
 from __future__ import annotations
@@ -34,14 +35,25 @@ DUBIOUS = "dubious"
 CLEAN_TEXT = "The library opens at nine."
 HARMFUL_TEXT = "That was a rude thing to say."
 BORDERLINE_TEXT = "That was a dubious thing to say."
+CONTEXT_PIECES = 24
 
 
-def build_artefact(path: Path, *, name: str = "fake-1", uncalibrated: tuple[str, ...] = ("illicit",)) -> Path:
-    """Write an artefact that `Scorer.load(path)` takes; returns the folder."""
+def build_artefact(
+    path: Path,
+    *,
+    name: str = "fake-1",
+    uncalibrated: tuple[str, ...] = ("illicit",),
+    context: int = CONTEXT_PIECES,
+    spans: bool = True,
+) -> Path:
+    """Write an artefact that `Scorer.load(path)` takes; returns the folder.
+
+    `context=0, spans=False` makes what the first release was: a model of texts alone, without evidence.
+    """
     path.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer()
     tokenizer.save(str(path / "tokenizer.json"))
-    onnx.save(_network(tokenizer), str(path / "model.onnx"))
+    onnx.save(_network(tokenizer, context=context > 0, spans=spans), str(path / "model.onnx"))
     calibrator = Calibrator(HEADS, tuple(Curve(1.0, 0.0, -0.1) for _ in HEADS))
     (path / "calibration.json").write_text(calibrator.to_json(), encoding="utf-8")
     (path / "README.md").write_text("# A model for tests\n", encoding="utf-8")
@@ -54,9 +66,10 @@ def build_artefact(path: Path, *, name: str = "fake-1", uncalibrated: tuple[str,
         uncalibrated=uncalibrated,
         encoder="none",
         languages=("en",),
-        window={"length": 128, "overlap": 32},
+        window={"length": 128, "overlap": 32, **({"context": context} if context else {})},
         training_sources=({"name": "none", "licence": "open", "rows": 0},),
         calibration_mix=dict.fromkeys(HEADS, 0.1),
+        spans=dict.fromkeys(HEADS, 0.0) if spans else {},
     ).write(path)
     return path
 
@@ -77,7 +90,7 @@ def _tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def _network(tokenizer: Tokenizer) -> onnx.ModelProto:
+def _network(tokenizer: Tokenizer, *, context: bool, spans: bool) -> onnx.ModelProto:
     """logits = what the loudest piece says, and a little of the mean, so that every text differs."""
     random = np.random.default_rng(7)
     table = np.full((tokenizer.get_vocab_size(), len(HEADS)), -4.0, dtype=np.float32)
@@ -86,22 +99,38 @@ def _network(tokenizer: Tokenizer) -> onnx.ModelProto:
     for word, categories in HARMFUL_WORDS.items():
         for head in (*categories, ANY):
             table[tokenizer.token_to_id(word), HEADS.index(head)] = 3.0
+    # A piece of the context (type 1) says 2 less than one of the text.
+    softer = [
+        helper.make_node("Cast", ["token_type_ids"], ["types"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["types", "two"], ["less"]),
+        helper.make_node("Unsqueeze", ["less", "last"], ["less_each"]),
+        helper.make_node("Sub", ["said", "less_each"], ["heard"]),
+    ]
     nodes = [
         helper.make_node("Gather", ["table", "input_ids"], ["said"]),
         helper.make_node("Gather", ["noise", "input_ids"], ["murmured"]),
-        helper.make_node("ReduceMax", ["said", "pieces"], ["highest"], keepdims=0),
+        *(softer if context else [helper.make_node("Identity", ["said"], ["heard"])]),
+        helper.make_node("ReduceMax", ["heard", "pieces"], ["highest"], keepdims=0),
         helper.make_node("ReduceMean", ["murmured", "pieces"], ["mean"], keepdims=0),
         helper.make_node("Add", ["highest", "mean"], ["logits"]),
+        *([helper.make_node("Identity", ["said"], ["evidence"])] if spans else []),
     ]
+    ids = ["input_ids", "token_type_ids"] if context else ["input_ids"]
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", len(HEADS)])]
+    if spans:
+        shape = ["batch", "pieces", len(HEADS)]
+        outputs.append(helper.make_tensor_value_info("evidence", TensorProto.FLOAT, shape))
     graph = helper.make_graph(
         nodes,
         "fake",
-        [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "pieces"])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", len(HEADS)])],
+        [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "pieces"]) for name in ids],
+        outputs,
         [
             numpy_helper.from_array(table, "table"),
             numpy_helper.from_array(noise, "noise"),
             numpy_helper.from_array(np.array([1], dtype=np.int64), "pieces"),
+            numpy_helper.from_array(np.array([-1], dtype=np.int64), "last"),
+            numpy_helper.from_array(np.array(2.0, dtype=np.float32), "two"),
         ],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)

@@ -28,6 +28,13 @@ def test_an_untouched_artefact_verifies(artefact: Path) -> None:
     assert manifest == load(artefact)
 
 
+def test_a_manifest_from_before_contexts_and_spans_reads_as_without(artefact: Path) -> None:
+    document = json.loads((artefact / "manifest.json").read_text())
+    del document["spans"], document["window"]["context"]
+    (artefact / "manifest.json").write_text(json.dumps(document))
+    assert (load(artefact).context, load(artefact).spans) == (0, {})
+
+
 @pytest.mark.parametrize("name", [*REQUIRED, "README.md"])
 def test_one_changed_byte_is_named(artefact: Path, name: str) -> None:
     data = bytearray((artefact / name).read_bytes())
@@ -59,7 +66,17 @@ def test_a_name_that_leads_elsewhere_is_refused(artefact: Path, name: str) -> No
 
 @pytest.mark.parametrize(
     "fields",
-    [{"format": 2}, {"heads": "any"}, {"files": {}}, {"window": {}}, {"name": "../x"}, {"version": None}],
+    [
+        {"format": 2},
+        {"heads": "any"},
+        {"files": {}},
+        {"window": {}},
+        {"window": {"length": 128, "overlap": 32, "context": "many"}},
+        {"spans": {"no_head": 0.0}},
+        {"spans": {"any": None}},
+        {"name": "../x"},
+        {"version": None},
+    ],
 )
 def test_a_broken_manifest_is_refused(artefact: Path, fields: dict[str, Any]) -> None:
     change(artefact, **fields)

@@ -28,10 +28,7 @@ ANYTHING = st.one_of(
     st.integers(),
     st.binary(max_size=5),
 )
-MIXED = [
-    " ".join(f"Sentence {i} tells of bread and {i * 7} boats." for i in range(n))
-    for n in (1, 2, 3, 9, 40, 150)
-]
+MIXED = [" ".join(f"Sentence {i} tells of bread and {i * 7} boats." for i in range(n)) for n in (1, 2, 3, 9, 40, 150)]
 MIXED += [
     CLEAN_TEXT,
     HARMFUL_TEXT,
@@ -101,9 +98,7 @@ def test_any_row_gets_an_answer_and_spares_its_neighbours(scorer: Scorer, rows: 
         assert (answer.error is not None) + (answer.unscored is not None) + bool(answer.scores) == 1
 
 
-@pytest.mark.parametrize(
-    ("text", "code"), [(None, "not_a_string"), (" ", "empty_text"), ("\udc00", "lone_surrogate")]
-)
+@pytest.mark.parametrize(("text", "code"), [(None, "not_a_string"), (" ", "empty_text"), ("\udc00", "lone_surrogate")])
 def test_a_broken_row_has_an_error_and_no_score(scorer: Scorer, text: object, code: str) -> None:
     scored = scorer.score_one(text)
     assert scored.error is not None
@@ -132,7 +127,7 @@ def test_a_fault_inside_is_a_reason_and_the_log_keeps_the_text_to_itself(
     artefact: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     scorer = Scorer.load(artefact)
-    monkeypatch.setattr(scorer, "_logits", lambda _: 1 / 0)
+    monkeypatch.setattr(scorer, "_run", lambda _: 1 / 0)
     with caplog.at_level(logging.DEBUG):
         assert scorer.score_one("canary words").unscored == "internal_fault"
     assert "ZeroDivisionError" in caplog.text
@@ -180,7 +175,7 @@ def test_nothing_is_loaded_before_the_hashes_match(tmp_path: Path) -> None:
 
 
 def test_files_that_make_no_model_are_refused(tmp_path: Path) -> None:
-    folder = build_artefact(tmp_path / "fake-1")
+    folder = build_artefact(tmp_path / "fake-1", spans=False)
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["heads"] = manifest["heads"][:-1]
     (folder / "manifest.json").write_text(json.dumps(manifest))
@@ -192,9 +187,7 @@ def test_it_works_from_a_folder_with_the_same_names(artefact: Path, tmp_path: Pa
     for name in ("models", "eval", "serving", "classifier"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise ImportError('the wrong one')")
-    code = (
-        f"from prefilter import Scorer; print(len(Scorer.load({str(artefact)!r}).score(['bread'])[0].scores))"
-    )
+    code = f"from prefilter import Scorer; print(len(Scorer.load({str(artefact)!r}).score(['bread'])[0].scores))"
     run = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
