@@ -71,6 +71,8 @@ OWN_WORDS = frozenset(
         "ExportRefused",
         "SuiteError",
         "EvaluateError",
+        "GateError",
+        "GaugeError",
     }
 )
 """Errors of rooms that are not always installed, told by name; their messages hold no item text."""

@@ -1,17 +1,23 @@
-"""`prefilter model …`: which models are here, whether their files are intact, and which one is live."""
+"""`prefilter model …`: which models are here, whether they are intact and good enough, and which one is live."""
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from prefilter.complaints import FAILED
 from prefilter.tables import show_table
 
 app = typer.Typer(help="Models: what is here, and what is live.", no_args_is_help=True, rich_markup_mode=None)
 Store = Annotated[
     Path | None, typer.Option("--store", help="The folder of models; default: the one installed.")
+]
+Gates = Annotated[
+    Path | None, typer.Option("--gates", help="The gates file (TOML); default: the released model's.")
 ]
 Name = Annotated[str | None, typer.Argument(help="A model's name or folder; default: the live one.")]
 
@@ -35,18 +41,66 @@ def verify(name: Name = None, store: Store = None) -> None:
 
 
 @app.command()
-def promote(name: Annotated[str, typer.Argument(help="A model's name.")], store: Store = None) -> None:
-    """Make a model the live one, after its files have been verified."""
-    from prefilter.live import set_live
+def gauge(
+    name: Name = None,
+    store: Store = None,
+    gates: Gates = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The file; default: beside the model.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Scoring threads; default: one per core.")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="The labelled data; default: PREFILTER_DATA_DIR.")
+    ] = None,
+) -> None:
+    """Measure what the gates ask of a model, and keep it beside the model for `promote`."""
+    from prefilter.eval import gauge as gauging
+    from prefilter.eval.gatefile import GateFile
+    from prefilter.models.registry import resolve
 
-    before = set_live(name, store=store)
-    print(f"live: {name} (before: {before or 'none'}); a running server follows when it is restarted")
+    folder, file = resolve(name, store=store), GateFile.load(gates)
+    words = ["prefilter model gauge", folder.name, *(["--gates", gates.name] if gates else [])]
+    measurement = gauging.gauge(
+        folder, file, data_dir=data_dir, cache_dir=_cache_dir(), workers=workers, command=" ".join(words)
+    )
+    path = output or gauging.place_of(folder)
+    measurement.save(path)
+    print(f"{measurement.model_version}: {len(measurement.metrics)} gated metrics → {path}")
+
+
+@app.command()
+def promote(
+    name: Annotated[str, typer.Argument(help="A model's name.")],
+    store: Store = None,
+    gates: Gates = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Show every gated metric, not only the tightest of each gate.")
+    ] = False,
+) -> None:
+    """Make a model the live one, if its files are intact and it falls through no gate."""
+    from prefilter.eval.findings import HEADER, rows
+    from prefilter.live import promote as try_it
+
+    found = try_it(name, store=store, gates=gates, cache_dir=_cache_dir())
+    show_table(HEADER, rows(found.findings, every=every))
+    if found.fell:
+        said = f"{name} is not promoted: {found.fell} of {len(found.findings)} gated metrics fell"
+        print(f"prefilter: {said}; live: {found.before or 'none'}", file=sys.stderr)
+        raise typer.Exit(FAILED)
+    print(f"live: {name} (before: {found.before or 'none'}); a running server follows when it is restarted")
 
 
 @app.command()
 def rollback(store: Store = None) -> None:
-    """Make the model that was live before the live one again."""
+    """Make the model that was live before the live one again; no gate is asked."""
     from prefilter.live import go_back
 
     now, before = go_back(store=store)
     print(f"live: {now} (before: {before}); a running server follows when it is restarted")
+
+
+def _cache_dir() -> Path:
+    """Where scores are kept, the same place as `prefilter evaluate`."""
+    return Path(os.environ.get("PREFILTER_HOME") or "var") / "eval-cache"

@@ -14,6 +14,7 @@ import pytest
 
 from bulk_fakes import artefact, rows_of, write_lines
 from fakes import BORDERLINE_TEXT, CLEAN_TEXT, HARMFUL_TEXT, build_artefact
+from gate_samples import write_gates
 from prefilter.cli import main
 from prefilter.serving.policies import load_preset
 
@@ -251,11 +252,10 @@ def test_an_exported_policy_decides_without_the_database(capsys: pytest.CaptureF
 
 
 def test_models_are_listed_verified_promoted_and_rolled_back(capsys: pytest.CaptureFixture[str]) -> None:
-    store = Path("store")
+    store, gates = Path("store"), str(write_gates(Path()))
     for name in ("fake-1", "fake-2"):
         build_artefact(store / name, name=name)
-    assert main(["model", "promote", "fake-1", "--store", "store"]) == 0
-    assert main(["model", "promote", "fake-2", "--store", "store"]) == 0
+        assert main(["model", "promote", name, "--store", "store", "--gates", gates]) == 0
     assert main(["model", "rollback", "--store", "store"]) == 0
     assert main(["model", "list", "--store", "store"]) == 0
     assert [line.split()[:3] for line in capsys.readouterr().out.splitlines()[-2:]] == [
@@ -263,7 +263,7 @@ def test_models_are_listed_verified_promoted_and_rolled_back(capsys: pytest.Capt
         ["fake-2", "fake-2", "candidate"],
     ]
     (store / "fake-2" / "calibration.json").write_text("{}", encoding="utf-8")
-    assert main(["model", "promote", "fake-2", "--store", "store"]) == 1
+    assert main(["model", "promote", "fake-2", "--store", "store", "--gates", gates]) == 1
     assert "calibration.json: sha256 differs" in capsys.readouterr().err
 
 
