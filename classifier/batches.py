@@ -1,12 +1,13 @@
 """Batches: tokenised windows in a few fixed lengths, since free shapes are far slower to train on.
 
 A text longer than one window gives one window a pass: a harmless text any of its windows, a harmful one mostly its
-first. Batches hold about `batch_tokens` token places, of one bucket length each, in an order fixed by the seed.
+first. A pass takes each example with its `share`, so that no large source drowns the others. Batches hold about
+`batch_tokens` token places, of one bucket length each, in an order fixed by the seed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,16 +16,26 @@ from tokenizers import Tokenizer
 
 from prefilter.classifier.examples import Examples
 from prefilter.classifier.recipe import Recipe
+from prefilter.classifier.sources import Spans
 from prefilter.models.labels import HEADS
 from prefilter.models.text import normalise
-from prefilter.models.windows import windows
+from prefilter.models.windows import Window, context_pieces, windows
+
+UNMARKED = -1
+"""The mark of a piece of which nobody said whether it is part of the harm."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tokenised:
-    """The windows of `n` texts laid end to end: window `w` is `ids[starts[w]:starts[w+1]]`, of text `text[w]`."""
+    """The windows of `n` texts laid end to end: window `w` is `ids[starts[w]:starts[w+1]]`, of text `text[w]`.
+
+    `types`: 0 for the text's pieces, 1 for its context's. `marks`: 1 for a piece that people marked, 0 for one that
+    they did not, `UNMARKED` where nobody looked. Both int8, beside `ids`.
+    """
 
     ids: NDArray[np.int32]
+    types: NDArray[np.int8]
+    marks: NDArray[np.int8]
     starts: NDArray[np.int64]
     text: NDArray[np.int64]
 
@@ -37,29 +48,83 @@ class Tokenised:
         """The ids of one window."""
         return self.ids[self.starts[index] : self.starts[index + 1]]
 
+    def window_types(self, index: int) -> NDArray[np.int8]:
+        """The types of one window's pieces."""
+        return self.types[self.starts[index] : self.starts[index + 1]]
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One step: ids and mask int64 [rows, length], and the rows' example indices."""
+    """One step: `ids`, `mask`, `types`, `marks` int64 [rows, length], and the rows' example indices."""
 
     ids: NDArray[np.int64]
     mask: NDArray[np.int64]
+    types: NDArray[np.int64]
+    marks: NDArray[np.int64]
     rows: NDArray[np.int64]
 
 
-def tokenise(texts: list[str], tokenizer: Tokenizer, recipe: Recipe, *, most_windows: int | None = None) -> Tokenised:
+def tokenise(
+    texts: Sequence[str],
+    tokenizer: Tokenizer,
+    recipe: Recipe,
+    *,
+    contexts: Sequence[str] | None = None,
+    spans: Sequence[Spans | None] | None = None,
+    most_windows: int | None = None,
+) -> Tokenised:
     """Normalise, cut into windows and encode, exactly as the scorer does."""
-    pieces: list[NDArray[np.int32]] = []
+    ids: list[NDArray[np.int32]] = []
+    types: list[NDArray[np.int8]] = []
+    marks: list[NDArray[np.int8]] = []
     owner: list[int] = []
     for index, text in enumerate(texts):
+        context = None
+        if contexts is not None and contexts[index] and recipe.context_length:
+            context, _ = context_pieces(contexts[index], tokenizer, limit=recipe.context_length)
         cut, _ = windows(
-            normalise(text), tokenizer, length=recipe.window_length, overlap=recipe.window_overlap
+            normalise(text), tokenizer, length=recipe.window_length, overlap=recipe.window_overlap, context=context
         )
         for window in cut[:most_windows]:
-            pieces.append(window.ids.astype(np.int32))
+            ids.append(window.ids.astype(np.int32))
+            types.append(window.types.astype(np.int8))
+            marks.append(_marks(window, None if spans is None else spans[index]))
             owner.append(index)
-    starts = np.concatenate([[0], np.cumsum([len(p) for p in pieces])]).astype(np.int64)
-    return Tokenised(ids=np.concatenate(pieces), starts=starts, text=np.array(owner, dtype=np.int64))
+    starts = np.concatenate([[0], np.cumsum([len(p) for p in ids])]).astype(np.int64)
+    return Tokenised(
+        ids=np.concatenate(ids),
+        types=np.concatenate(types),
+        marks=np.concatenate(marks),
+        starts=starts,
+        text=np.array(owner, dtype=np.int64),
+    )
+
+
+def of_examples(
+    examples: Examples, tokenizer: Tokenizer, recipe: Recipe, *, most_windows: int | None = None
+) -> Tokenised:
+    """The windows of examples, with their contexts and marks."""
+    return tokenise(
+        examples.texts,
+        tokenizer,
+        recipe,
+        contexts=examples.contexts,
+        spans=examples.spans,
+        most_windows=most_windows,
+    )
+
+
+def _marks(window: Window, spans: Spans | None) -> NDArray[np.int8]:
+    """A piece is marked where at least half of its characters are."""
+    marks = np.full(len(window.ids), UNMARKED, dtype=np.int8)
+    if spans is None:
+        return marks
+    starts, ends = window.pieces[:, 0], window.pieces[:, 1]
+    covered = np.zeros(len(starts), dtype=np.int64)
+    for start, end in spans:
+        covered += np.maximum(np.minimum(ends, end) - np.maximum(starts, start), 0)
+    marks[1 : 1 + len(starts)] = (2 * covered >= np.maximum(ends - starts, 1)).astype(np.int8)
+    return marks
 
 
 def bucket_of(lengths: NDArray[np.int64], buckets: tuple[int, ...]) -> NDArray[np.int64]:
@@ -77,7 +142,7 @@ def training_batches(
     offset = (rng.random(len(examples)) * count).astype(np.int64)
     harmful = (examples.labels[:, : len(HEADS)] >= 0.5).any(axis=1)
     offset[harmful & (rng.random(len(examples)) < 0.7)] = 0
-    chosen = (first + offset)[count > 0]
+    chosen = (first + offset)[(count > 0) & (rng.random(len(examples)) < examples.share)]
     bucket = bucket_of(tokenised.lengths[chosen], recipe.buckets)
     batches: list[NDArray[np.int64]] = []
     for index, length in enumerate(recipe.buckets):
@@ -91,13 +156,16 @@ def collate(tokenised: Tokenised, window_indices: NDArray[np.int64], buckets: tu
     """Pad the windows to their bucket's length."""
     longest = int(tokenised.lengths[window_indices].max())
     length = max(longest, buckets[int(bucket_of(np.array([longest]), buckets)[0])])
-    ids = np.zeros((len(window_indices), length), dtype=np.int64)
-    mask = np.zeros_like(ids)
+    shape = len(window_indices), length
+    ids, mask, types = (np.zeros(shape, dtype=np.int64) for _ in range(3))
+    marks = np.full(shape, UNMARKED, dtype=np.int64)
     for row, window in enumerate(window_indices):
-        piece = tokenised.window(int(window))
-        ids[row, : len(piece)] = piece
-        mask[row, : len(piece)] = 1
-    return Batch(ids=ids, mask=mask, rows=tokenised.text[window_indices])
+        start, end = tokenised.starts[window], tokenised.starts[window + 1]
+        ids[row, : end - start] = tokenised.ids[start:end]
+        mask[row, : end - start] = 1
+        types[row, : end - start] = tokenised.types[start:end]
+        marks[row, : end - start] = tokenised.marks[start:end]
+    return Batch(ids=ids, mask=mask, types=types, marks=marks, rows=tokenised.text[window_indices])
 
 
 def ordered_batches(tokenised: Tokenised, recipe: Recipe) -> Iterator[NDArray[np.int64]]:

@@ -24,14 +24,15 @@ class RecipeError(ValueError):
 class SourceRule:
     """How one source enters training.
 
-    `weight` multiplies the loss of its rows; `cap` keeps at most that many rows per positive category (and as many
-    benign rows); `presume_negative` lists heads that are taken as 0, at the recipe's `presumed_weight`, where the
-    source itself says nothing.
+    `weight` multiplies the loss of its rows, `span_weight` that of the words people marked in them; `cap` keeps at
+    most that many rows per positive category (and as many benign rows); `presume_negative` lists heads that are taken
+    as 0, at the recipe's `presumed_weight`, where the source itself says nothing.
     """
 
     weight: float = 1.0
     cap: int | None = None
     presume_negative: tuple[str, ...] = ()
+    span_weight: float = 1.0
     exclude: bool = False
 
 
@@ -64,6 +65,12 @@ class Recipe:
     source_size: int = 4000
     window_length: int = 128
     window_overlap: int = 32
+    context_length: int = 48
+    span_weight: float = 0.5
+    piece_masking: float = 0.0
+    wide_strength: float = 1.0
+    wide_share: float = 0.5
+    verdict_share: float = 0.5
     buckets: tuple[int, ...] = (16, 32, 48, 64, 96, 128)
     batch_tokens: int = 4096
     warmup_tokens: int = 1_000_000

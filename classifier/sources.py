@@ -39,6 +39,10 @@ NEVER_TRAIN = frozenset(
 """The public test suites: no row of these is trained or calibrated on. Names ending in `_mhc` belong here too."""
 
 
+Spans = tuple[tuple[int, int], ...]
+CONTEXT_COLUMNS = ("context", "prompt")
+
+
 class SourceError(ValueError):
     """A source file cannot be read as labelled text; the message names the file and the column."""
 
@@ -48,7 +52,8 @@ class Source:
     """One labelled file as arrays of `n` rows.
 
     `labels` is float32 [n, heads] with NaN for unknown; `held_out` is True where the source marks a row as test;
-    `pair` joins rows that must stay in one split ("" where there is none).
+    `pair` joins rows that must stay in one split ("" where there is none). `context` is what a text answers ("" for
+    none). `spans` are the characters [start, end) that people marked as harmful in a text, None where nobody looked.
     """
 
     name: str
@@ -58,6 +63,8 @@ class Source:
     labels: NDArray[np.float32]
     held_out: NDArray[np.bool_]
     pair: list[str]
+    context: list[str]
+    spans: list[Spans | None]
 
 
 def is_test_suite(name: str) -> bool:
@@ -150,7 +157,25 @@ def _read_shared(file: Path, row: dict[str, str]) -> Source:
         labels=_label_columns(table, file),
         held_out=np.array([s == "test" for s in table.column("split").to_pylist()], dtype=bool),
         pair=["" if p is None else f"{row['dataset']}:{p}" for p in pairs],
+        context=_contexts(table),
+        spans=_spans(table),
     )
+
+
+def _contexts(table: pa.Table) -> list[str]:
+    """What each text answers, from the first column that holds it; "" where nothing is said."""
+    for name in CONTEXT_COLUMNS:
+        if name in table.column_names:
+            return [c if isinstance(c, str) and not c.isspace() else "" for c in table.column(name).to_pylist()]
+    return [""] * table.num_rows
+
+
+def _spans(table: pa.Table) -> list[Spans | None]:
+    """The marked characters of each text; a list of [start, end) pairs in column `spans`."""
+    if "spans" not in table.column_names:
+        return [None] * table.num_rows
+    rows = table.column("spans").to_pylist()
+    return [None if marked is None else tuple((int(s), int(e)) for s, e in marked) for marked in rows]
 
 
 def _read_table(file: Path) -> pa.Table:
@@ -169,7 +194,7 @@ def _read_own(own: OwnData) -> Source:
         raise SourceError(f"{own.path} does not exist")
     table = _read_table(own.path)
     ours = {}
-    for name in ("text", "pair", "split", *CATEGORIES, "unsafe"):
+    for name in ("text", "pair", "split", "context", "spans", *CATEGORIES, "unsafe"):
         theirs = own.columns.get(name, name)
         if theirs in table.column_names:
             ours[name] = table.column(theirs)
@@ -188,4 +213,6 @@ def _read_own(own: OwnData) -> Source:
         labels=_label_columns(table, own.path),
         held_out=np.array([s == "test" for s in split], dtype=bool),
         pair=[f"{own.name}:{p}" if p not in (None, "") else "" for p in pair],
+        context=_contexts(table),
+        spans=_spans(table),
     )

@@ -1,8 +1,8 @@
 """Training: heads first on the frozen encoder, then gently the upper layers, with an average of the weights kept.
 
-Writes into `runs/NAME/`: `examples.json` (what was trained on), `checkpoint.pt.safetensors` with `checkpoint.json`
-(resume continues there), `weights.safetensors` (the averaged weights) and `training.json` (the training record).
-Loss: binary cross-entropy per head, masked where a label is unknown, weighted by source and kind of label.
+Writes into `runs/NAME/`: `examples.json` (what was trained on), `checkpoint-STEP.safetensors` with `checkpoint.json`
+(resume continues there), `weights.safetensors` (the averaged weights, joined with the wide part) and `training.json`
+(the training record). The encoder runs without dropout: on a CPU its random numbers cost a third of the time.
 """
 
 from __future__ import annotations
@@ -24,15 +24,19 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
 
-from prefilter.classifier.batches import Tokenised, collate, ordered_batches, tokenise, training_batches
+from prefilter.classifier.batches import Batch, Tokenised, collate, of_examples, ordered_batches, training_batches
 from prefilter.classifier.examples import SPLITS, Examples, build_examples
+from prefilter.classifier.join import join
+from prefilter.classifier.loss import hide_pieces, mark_loss, text_loss
 from prefilter.classifier.network import HarmNetwork, encoder_dir
-from prefilter.classifier.recipe import Recipe
+from prefilter.classifier.recipe import Recipe, SourceRule
 from prefilter.classifier.sources import Source, held_out_texts, training_sources
 from prefilter.models.labels import HEADS
 from prefilter.models.windows import load_tokenizer
+
+MOST_WINDOWS = 4
+"""Windows of one text that training uses; scoring uses all."""
 
 
 @dataclass(slots=True)
@@ -66,12 +70,17 @@ def encoder_tokenizer(recipe: Recipe) -> Tokenizer:
     return load_tokenizer(encoder_dir(recipe.encoder) / "tokenizer.json")
 
 
+def encoder_marks(tokenizer: Tokenizer) -> tuple[int, int]:
+    """The ids of the marks before and behind a text."""
+    return int(tokenizer.token_to_id("[CLS]")), int(tokenizer.token_to_id("[SEP]"))
+
+
 def head_factors(examples: Examples) -> NDArray[np.float32]:
     """A loss factor per head, so that a head with few labels is not drowned: total weight ** -1/2, mean 1.
 
     A head without any label has factor 0.
     """
-    total = examples.weights.sum(axis=0)
+    total = (examples.weights * examples.share[:, None]).sum(axis=0)
     factors = np.where(total > 0, np.maximum(total, 1.0) ** -0.5, 0.0)
     balanced: NDArray[np.float32] = (factors / factors[total > 0].mean()).astype(np.float32)
     return balanced
@@ -97,7 +106,12 @@ class Trainer:
         self.train, self.development = examples.of("train"), examples.of("development")
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(recipe.seed)
-        self.network = HarmNetwork.from_encoder(encoder_dir(recipe.encoder), dropout=recipe.dropout)
+        self.tokenizer = encoder_tokenizer(recipe)
+        self.marks = encoder_marks(self.tokenizer)
+        self.hidden = int(self.tokenizer.token_to_id("[MASK]") or 0)
+        self.network = HarmNetwork.from_encoder(
+            encoder_dir(recipe.encoder), marks=self.marks, dropout=recipe.dropout
+        )
         self.base = {k: v.clone() for k, v in self.network.encoder.state_dict().items()}
         self.groups = self.network.parameter_groups(
             encoder_rate=recipe.encoder_rate,
@@ -107,10 +121,15 @@ class Trainer:
             weight_decay=recipe.weight_decay,
         )
         self.network.to(self.device)
-        self.optimiser = torch.optim.AdamW(self.groups, betas=(0.9, 0.98))
+        self.optimiser = torch.optim.AdamW(self.groups, betas=(0.9, 0.98), fused=True)
         self.average = {k: v.detach().clone() for k, v in self._trained()}
         self.factors = torch.tensor(head_factors(self.train), device=self.device)
+        self.mark_weights = _mark_weights(self.train, recipe)
         self.progress = Progress()
+
+    def _heads(self) -> NDArray[np.bool_]:
+        """Which heads [heads] have any label to learn from."""
+        return np.asarray((self.factors > 0).cpu().numpy())
 
     def _trained(self) -> list[tuple[str, Tensor]]:
         return [(k, v) for k, v in self.network.named_parameters() if v.requires_grad]
@@ -118,10 +137,9 @@ class Trainer:
     def run(self) -> dict[str, Any]:
         """Train to the recipe's token budget; returns the training record, also written to training.json."""
         recipe = self.recipe
-        tokenizer = encoder_tokenizer(recipe)
         started = datetime.now(UTC)
         say(f"tokenising {len(self.train)} examples")
-        tokenised = tokenise(self.train.texts, tokenizer, recipe, most_windows=4)
+        tokenised = of_examples(self.train, self.tokenizer, recipe, most_windows=MOST_WINDOWS)
         self._resume()
         clock, saved = time.monotonic() - self.progress.seconds, time.monotonic()
         while self.progress.tokens < recipe.total_tokens:
@@ -138,7 +156,13 @@ class Trainer:
             if self.progress.tokens < recipe.total_tokens:
                 self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
         self._save_checkpoint()
-        self._save_weights()
+        self._take_average()
+        say("fitting the wide part and joining it")
+        development = of_examples(self.development, self.tokenizer, recipe, most_windows=MOST_WINDOWS)
+        deep = window_logits(self.network, development, recipe)
+        join(self.network, recipe, (tokenised, self.train), development, deep, head_is_trained=self._heads())
+        state = {k: v.cpu().contiguous() for k, v in self.network.state_dict().items()}
+        save_file(state, self.run_dir / "weights.safetensors")
         record = {
             "recipe": recipe.name,
             "version": recipe.version,
@@ -159,16 +183,7 @@ class Trainer:
         batch = collate(tokenised, window_indices, self.recipe.buckets)
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * rate_factor(self.progress.tokens, self.recipe, part=group["part"])
-        frozen = self.progress.tokens < self.recipe.warmup_tokens
-        ids, mask = (torch.from_numpy(a).to(self.device) for a in (batch.ids, batch.mask))
-        labels = torch.from_numpy(self.train.labels[batch.rows]).to(self.device)
-        weights = torch.from_numpy(self.train.weights[batch.rows]).to(self.device) * self.factors
-        self.network.train()
-        with torch.autocast(self.device.type, dtype=torch.bfloat16), torch.no_grad() if frozen else nullcontext():
-            states = self.network.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-        logits = self.network.pool(states.float(), mask)
-        losses = binary_cross_entropy_with_logits(logits, labels, reduction="none")
-        loss = (losses * weights).sum() / len(batch.rows)
+        loss = self._loss(batch)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_([p for _, p in self._trained()], 1.0)
         self.optimiser.step()
@@ -180,6 +195,23 @@ class Trainer:
         with torch.no_grad():
             for key, value in self._trained():
                 self.average[key].lerp_(value, 1 - decay)
+
+    def _loss(self, batch: Batch) -> Tensor:
+        """The loss of one batch by the deep part alone; until the heads are warm the encoder stands still."""
+        ids, mask, types, marks = (
+            torch.from_numpy(a).to(self.device) for a in (batch.ids, batch.mask, batch.types, batch.marks)
+        )
+        labels = torch.from_numpy(self.train.labels[batch.rows]).to(self.device)
+        weights = torch.from_numpy(self.train.weights[batch.rows]).to(self.device) * self.factors
+        spans = torch.from_numpy(self.mark_weights[batch.rows]).to(self.device) * self.factors
+        self.network.train()
+        self.network.encoder.eval()
+        frozen = self.progress.tokens < self.recipe.warmup_tokens
+        seen = hide_pieces(ids, self.hidden, self.recipe.piece_masking, keep_below=max(*self.marks, self.hidden))
+        with torch.autocast(self.device.type, dtype=torch.bfloat16), torch.no_grad() if frozen else nullcontext():
+            states = self.network.encode(seen, mask, types)
+        logits, evidence = self.network.pool(states.float(), mask * (1 - types))
+        return text_loss(logits, labels, weights) + self.recipe.span_weight * mark_loss(evidence, marks, labels, spans)
 
     def _line(self) -> str:
         p, total = self.progress, self.recipe.total_tokens
@@ -228,17 +260,23 @@ class Trainer:
         torch.set_rng_state(tensors["random"])
         say(f"resumed at step {self.progress.step}, {self.progress.tokens / 1e6:.2f}M tokens")
 
-    def _save_weights(self) -> None:
-        """The averaged weights, drawn towards the pretrained ones by `keep_base`."""
-        state = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
-        for key, value in self.average.items():
-            state[key] = value.clone()
+    @torch.no_grad()
+    def _take_average(self) -> None:
+        """Give the network its averaged weights, drawn towards the pretrained ones by `keep_base`."""
+        for key, parameter in self._trained():
+            parameter.copy_(self.average[key])
         keep = self.recipe.keep_base
-        if keep:
-            for key, value in self.base.items():
-                if value.is_floating_point():
-                    state[f"encoder.{key}"] = torch.lerp(state[f"encoder.{key}"], value.to(self.device), keep)
-        save_file({k: v.cpu().contiguous() for k, v in state.items()}, self.run_dir / "weights.safetensors")
+        for key, value in self.network.encoder.state_dict().items():
+            if keep and value.is_floating_point():
+                value.lerp_(self.base[key].to(self.device), keep)
+
+
+def _mark_weights(examples: Examples, recipe: Recipe) -> NDArray[np.float32]:
+    """The weight [n, heads] of each example's marked words: its labels' weights times its source's `span_weight`."""
+    rules = [recipe.sources.get(name, SourceRule()) for name in examples.source_names]
+    by_source = np.array([rule.span_weight for rule in rules], dtype=np.float32)
+    weights: NDArray[np.float32] = examples.weights * by_source[examples.source][:, None]
+    return weights
 
 
 @torch.no_grad()
@@ -249,14 +287,15 @@ def window_logits(network: HarmNetwork, tokenised: Tokenised, recipe: Recipe) ->
     out = np.empty((len(tokenised.text), len(HEADS)), dtype=np.float32)
     for chosen in ordered_batches(tokenised, recipe):
         batch = collate(tokenised, chosen, recipe.buckets)
-        ids, mask = (torch.from_numpy(a).to(device) for a in (batch.ids, batch.mask))
-        out[chosen] = network(ids, mask).cpu().numpy()
+        ids, mask, types = (torch.from_numpy(a).to(device) for a in (batch.ids, batch.mask, batch.types))
+        out[chosen] = network(ids, mask, types)[0].cpu().numpy()
     return out
 
 
 def load_network(recipe: Recipe, run_dir: Path) -> HarmNetwork:
     """The trained network of a run; raises FileNotFoundError before training has ended."""
-    network = HarmNetwork.from_encoder(encoder_dir(recipe.encoder), dropout=0.0)
+    marks = encoder_marks(encoder_tokenizer(recipe))
+    network = HarmNetwork.from_encoder(encoder_dir(recipe.encoder), marks=marks, dropout=0.0)
     network.load_state_dict(load_file(run_dir / "weights.safetensors"))
     return network.eval()
 

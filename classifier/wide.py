@@ -50,13 +50,14 @@ class Wide(nn.Module):
         return said / pieces.sqrt() + self.bias
 
 
-def piece_counts(ids: NDArray[np.int32], owner: NDArray[np.int64], marks: tuple[int, ...], rows: int) -> sparse.csr_matrix:
-    """Scaled counts [rows, vocabulary of pieces and pairs] of ids laid end to end; `owner` [ids] is each id's row.
+def piece_counts(
+    ids: NDArray[np.int32], owner: NDArray[np.int64], marks: tuple[int, int], rows: int, *, vocabulary: int
+) -> sparse.csr_matrix:
+    """Scaled counts [rows, vocabulary + PAIRS] of ids laid end to end; `owner` [ids] is each id's row.
 
-    The columns are the pieces by id, then `PAIRS` hashed pairs; a row is divided by the square root of its number of
-    pieces, as `Wide` does. The vocabulary is taken as large as the largest id needs, at least 2**15.
+    The columns are the pieces by id, then the hashed pairs; a row is divided by the square root of its number of
+    pieces, as `Wide` does.
     """
-    vocabulary = max(2**15, int(ids.max(initial=0)) + 1)
     pieces = ids.astype(np.int64)
     kept = ~np.isin(pieces, marks)
     pair = (pieces[:-1] * LEFT + pieces[1:] * RIGHT) % PAIRS

@@ -14,11 +14,14 @@ from prefilter.models.labels import HEADS
 TOXICITY, SEXUAL = HEADS.index("toxicity"), HEADS.index("sexual")
 
 
-def source(name, texts, toxicity, *, human=True, pair=None):
+def source(name, texts, toxicity, *, human=True, pair=None, context=None, spans=None):
     labels = np.full((len(texts), len(HEADS)), np.nan, dtype=np.float32)
     labels[:, TOXICITY] = toxicity
     held_out = np.zeros(len(texts), dtype=bool)
-    return Source(name, "open", human, list(texts), labels, held_out, list(pair or [""] * len(texts)))
+    blank = [""] * len(texts)
+    nothing = [None] * len(texts)
+    pair, context, spans = list(pair or blank), list(context or blank), list(spans or nothing)
+    return Source(name, "open", human, list(texts), labels, held_out, pair, context, spans)
 
 
 def plain(**changes):
