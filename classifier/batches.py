@@ -44,6 +44,14 @@ class Tokenised:
         """Word pieces of each window."""
         return np.diff(self.starts)
 
+    def of_first(self, texts: int) -> Tokenised:
+        """The windows of the first `texts` texts."""
+        windows = int(np.searchsorted(self.text, texts))
+        end = self.starts[windows]
+        return Tokenised(
+            self.ids[:end], self.types[:end], self.marks[:end], self.starts[: windows + 1], self.text[:windows]
+        )
+
     def window(self, index: int) -> NDArray[np.int32]:
         """The ids of one window."""
         return self.ids[self.starts[index] : self.starts[index + 1]]

@@ -68,9 +68,12 @@ class Recipe:
     context_length: int = 48
     span_weight: float = 0.5
     piece_masking: float = 0.0
+    disguised_share: float = 0.0
+    framed_share: float = 0.0
+    harmless_share: float = 0.0
     wide_strength: float = 1.0
     wide_share: float = 0.5
-    verdict_share: float = 0.5
+    verdict_share: float = 1.0
     buckets: tuple[int, ...] = (16, 32, 48, 64, 96, 128)
     batch_tokens: int = 4096
     warmup_tokens: int = 1_000_000

@@ -25,6 +25,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from prefilter.classifier.augment import augment, join_examples
 from prefilter.classifier.batches import Batch, Tokenised, collate, of_examples, ordered_batches, training_batches
 from prefilter.classifier.examples import SPLITS, Examples, build_examples
 from prefilter.classifier.join import join
@@ -103,7 +104,8 @@ class Trainer:
 
     def __init__(self, recipe: Recipe, examples: Examples, run_dir: Path) -> None:
         self.recipe, self.run_dir = recipe, run_dir
-        self.train, self.development = examples.of("train"), examples.of("development")
+        self.given, self.development = examples.of("train"), examples.of("development")
+        self.train = join_examples([self.given, augment(self.given, recipe)])
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(recipe.seed)
         self.tokenizer = encoder_tokenizer(recipe)
@@ -160,7 +162,8 @@ class Trainer:
         say("fitting the wide part and joining it")
         development = of_examples(self.development, self.tokenizer, recipe, most_windows=MOST_WINDOWS)
         deep = window_logits(self.network, development, recipe)
-        join(self.network, recipe, (tokenised, self.train), development, deep, head_is_trained=self._heads())
+        given = tokenised.of_first(len(self.given))
+        join(self.network, recipe, (given, self.given), development, deep, head_is_trained=self._heads())
         state = {k: v.cpu().contiguous() for k, v in self.network.state_dict().items()}
         save_file(state, self.run_dir / "weights.safetensors")
         record = {
@@ -172,7 +175,8 @@ class Trainer:
             "device": str(self.device),
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
-            "examples": len(self.train),
+            "examples": len(self.given),
+            "augmented": len(self.train) - len(self.given),
             "head_factors": dict(zip(HEADS, self.factors.tolist(), strict=True)),
             **asdict(self.progress),
         }

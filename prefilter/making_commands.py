@@ -1,4 +1,4 @@
-"""`prefilter train`, `calibrate`, `export` and `evaluate`: how a model is made and judged."""
+"""`prefilter train`, `calibrate`, `export`, `evaluate` and `baseline`: how a model is made and judged."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ Store = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Register these commands, and those of later releases, which say so."""
-    for command in (train, calibrate, export, evaluate):
+    for command in (train, calibrate, export, evaluate, baseline):
         app.command()(command)
+    app.command("leave-out")(leave_out)
     for absent in (bench, certify):
         app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(absent)
 
@@ -112,6 +113,47 @@ def evaluate(
         beside=beside or [],
     )
     raise typer.Exit(code)
+
+
+def baseline(
+    recipe: Recipe,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the summary of its numbers is written.")],
+    data_dir: DataDir = None,
+    rows: Annotated[int | None, typer.Option(min=1, help="So many training texts; default: 150,000.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="So many rows of each suite.")] = None,
+) -> None:
+    """Measure TF-IDF and logistic regression, fitted on a recipe's training split, for `evaluate --beside`."""
+    there = _there(recipe)
+    from prefilter.eval.baseline import MAX_ROWS, main
+
+    print(main(there, output=output, data_dir=data_dir, rows=rows or MAX_ROWS, limit=limit))
+
+
+def leave_out(
+    recipe: Recipe,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the measure is written (JSON).")],
+    run_dir: RunDir = None,
+    data_dir: DataDir = None,
+    tokens: Annotated[
+        int | None, typer.Option(min=1, help="Word pieces of each round's training; default: 2 million.")
+    ] = None,
+    groups: Annotated[
+        Path | None, typer.Option(help="Which sources leave together (TOML); default: the project's.")
+    ] = None,
+) -> None:
+    """Measure a recipe on whole sources left out of its training, a group of sources a round."""
+    there = _there(recipe)
+    from prefilter.eval.rounds import ROUND_TOKENS, main
+
+    path = main(
+        there,
+        output=output,
+        run_dir=run_dir,
+        data_dir=data_dir,
+        tokens=tokens or ROUND_TOKENS,
+        groups_file=groups,
+    )
+    print(path)
 
 
 def bench() -> None:
