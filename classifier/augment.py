@@ -74,14 +74,9 @@ def disguise(text: str, draw: random.Random) -> str:
     for index in draw.sample(long, max(1, len(long) // 3)) if long else ():
         word = words[index]
         at = draw.randrange(1, len(word) - 1)
-        words[index] = draw.choice(
-            (
-                word[: at - 1] + word[at] + word[at - 1] + word[at + 1 :],
-                word[:at] + word[at + 1 :],
-                word[:at] + word[at] + word[at:],
-                word[:at] + " " + word[at:],
-            )
-        )
+        swapped = word[: at - 1] + word[at] + word[at - 1] + word[at + 1 :]
+        changed = (swapped, word[:at] + word[at + 1 :], word[:at] + word[at] + word[at:], word[:at] + " " + word[at:])
+        words[index] = draw.choice([c for c in changed if c != word])
     return " ".join(words)
 
 
