@@ -1,4 +1,4 @@
-"""The leave-out measure: only people's labels count, every source stands in one group, a better ranking scores higher."""
+"""The leave-out measure: only people judge, every source stands in one group, a better ranking scores higher."""
 
 from __future__ import annotations
 
