@@ -17,6 +17,8 @@ from prefilter.models.labels import ANY
 FOLDER = Path(__file__).parent / "beside"
 SUMMARY = "summary"
 """The key that tells a summary from a whole document."""
+POLICY = "model-output"
+"""The policy whose shares are compared: the one that acts unless another is named."""
 KEPT = ("auprc", "recall_at_1pct_fpr")
 DIGITS = 5
 
@@ -95,7 +97,9 @@ def _suite(suite: Mapping[str, Any]) -> dict[str, Any]:
         "n": suite["n"],
         "heads": {head: _kept(row, ("n", "positives", *KEPT)) for head, row in heads.items() if row["auprc"]},
         "operating": {
-            name: _kept(own, ("n", "review", "block", "miss_rate")) for name, own in suite["operating"].items()
+            name: _kept(own, ("n", "review", "block", "miss_rate"))
+            for name, own in suite["operating"].items()
+            if name == POLICY
         },
     }
     if suite.get("hatecheck"):

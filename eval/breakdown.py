@@ -46,22 +46,24 @@ def slices(document: Mapping[str, Any]) -> Section | None:
 
 def spans(document: Mapping[str, Any]) -> Section | None:
     """Whether the marked characters are those that people marked."""
-    rows = tuple(
+    rows = [
         (
             name,
             ", ".join(f"`{head}`" for head in suite["span_heads"]),
-            str(suite["spans"]["n"]),
-            spread(suite["spans"], "f1"),
-            number(suite["spans"]["precision"]),
-            number(suite["spans"]["recall"]),
-            percent(suite["spans"]["masked_share"]),
-            percent(suite["spans"]["gold_share"]),
+            how,
+            str(own["n"]),
+            spread(own, "f1"),
+            number(own["precision"]),
+            number(own["recall"]),
+            percent(own["masked_share"]),
+            percent(own["gold_share"]),
         )
         for name, suite in document["suites"].items()
         if suite.get("spans")
-    )
-    header = ("suite", "heads", "texts", "F1", "precision", "recall", "characters marked", "by people")
-    return Section("Spans", explain("spans"), (Table(header, rows),)) if rows else None
+        for how, own in (("as shown", suite["spans"]), ("edge reached", suite["spans"]["at_edge"]))
+    ]
+    header = ("suite", "heads", "what", "texts", "F1", "precision", "recall", "characters marked", "by people")
+    return Section("Spans", explain("spans"), (Table(header, tuple(rows)),)) if rows else None
 
 
 def context(document: Mapping[str, Any]) -> Section | None:

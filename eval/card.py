@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from prefilter.eval.beside import POLICY
 from prefilter.eval.explanations import explain
 from prefilter.eval.metrics import wilson
 from prefilter.eval.plan import Role
@@ -19,7 +20,6 @@ from prefilter.models.taxonomy import taxonomy
 WEAK = 0.5
 """A functionality below this accuracy is a known failure."""
 WORST = 5
-POLICY = "model-output"
 Document = Mapping[str, Any]
 
 

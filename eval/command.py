@@ -103,7 +103,8 @@ def render(data: Path, *, beside: Sequence[Path] = ()) -> int:
     try:
         _need_plots()
         document = read_report(data)
-        document["beside"] = [read_summary(path) for path in beside] or document.get("beside", [])
+        if beside:
+            document["beside"] = [read_summary(path) for path in beside]
         _say(write_report(data, document))
     except (EvaluateError, BesideError, ReportError) as error:
         sys.stderr.write(f"prefilter evaluate: {error}\n")

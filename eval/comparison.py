@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from prefilter.eval.beside import summarise
+from prefilter.eval.beside import POLICY, summarise
 from prefilter.eval.explanations import explain
 from prefilter.eval.metrics import wilson
 from prefilter.eval.plan import Role, published
@@ -17,7 +17,6 @@ from prefilter.models.labels import ANY, CATEGORIES, HEADS
 
 HARM_ROLES = frozenset({Role.HARM.value, Role.HATECHECK.value, Role.BIAS.value})
 METRICS = {"auprc": "AUPRC", "recall_at_1pct_fpr": "recall at 1 % FPR"}
-POLICY = "model-output"
 Summary = Mapping[str, Any]
 
 

@@ -19,7 +19,7 @@ from prefilter.eval.card import int8_cost
 from prefilter.eval.curves import pooled_reliability, verdict_curves
 from prefilter.eval.machine import describe_machine
 from prefilter.eval.plan import Entry, Role
-from prefilter.eval.spans import measure_spans
+from prefilter.eval.spans import judge_spans
 from prefilter.eval.subcategories import MAX_ROWS, Evidence, benign_scores, measure_subcategories
 from prefilter.eval.subject import Progress, Subject
 from prefilter.eval.suites import Suite, SuiteError, load_suite
@@ -119,7 +119,7 @@ def _judge_one(
         document["without_context"] = without_context(suite, alone, assessment.outcomes)
     heads = [head for head in entry.span_heads if head in subject.span_heads]
     if suite.spans is not None and heads:
-        document["spans"] = measure_spans(suite, subject.mark(suite, heads))
+        document["spans"] = judge_spans(suite, subject.mark(suite, heads))
         document["span_heads"] = heads
     return assessment, document
 

@@ -45,7 +45,7 @@ class TextScorer(Protocol):
         """The categories it has a head for."""
 
     def score_one(
-        self, text: object, *, language: str | None = None, context: str | None = None
+        self, text: object, *, language: str | None = None, context: object = None
     ) -> Scored:
         """Score one text; safe to call from many threads."""
 

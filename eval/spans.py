@@ -3,13 +3,17 @@
 Character F1 as SemEval-2021 task 5 defines it (Pavlopoulos et al. 2021): for each text the F1 of two sets of
 character offsets, the marked and the true ones; 1 where both are empty, 0 where exactly one is; then the mean
 over texts. Precision and recall are of characters over all texts together, and `masked_share` says how much
-of the text a reviewer would not see. Knows offsets, never prints what stands there.
+of the text a reviewer would not see. Measured twice: as `explain` shows it, which points at the strongest
+words where none reaches the head's edge, and (`at_edge`) of what reaches it alone. Knows offsets, never
+prints what stands there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,23 +23,41 @@ from prefilter.eval.metrics import REPLICATES
 from prefilter.eval.scoring import TextScorer
 from prefilter.eval.suites import Spans, Suite
 
+_ROUNDING = 1e-6
 SPAN_HEADS: tuple[str, ...] = ("toxicity",)
 """The heads whose spans count unless the plan names others for a suite."""
 
 
-def mark(suite: Suite, scorer: TextScorer, *, heads: Collection[str], workers: int) -> list[Spans]:
-    """Return per row what the model marks for any of `heads`; nothing for a row without scores.
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """Per row what a model marks: `shown` by `explain`, and of that what `reached` the head's edge."""
+
+    shown: list[Spans]
+    reached: list[Spans]
+
+
+def mark(suite: Suite, scorer: TextScorer, *, edges: Mapping[str, float], workers: int) -> Marked:
+    """Return what the model marks for any head of `edges` (log-odds); nothing for a row without scores.
 
     Spans are asked for anew each time: they are of no fixed size, so no cache of numbers holds them.
     """
     languages = suite.extra.get("lang", [None] * suite.n)
+    least = {head: 1 / (1 + math.exp(-edge)) for head, edge in edges.items()}
 
-    def one(text: object, language: str | None) -> Spans:
-        found = scorer.score_one(text, language=language).spans
-        return tuple((span.start, span.end) for span in found if span.category in heads)
+    def one(text: object, language: str | None) -> tuple[Spans, Spans]:
+        found = [s for s in scorer.score_one(text, language=language).spans if s.category in least]
+        reached = (s for s in found if s.score >= least[s.category] - _ROUNDING)
+        return tuple((s.start, s.end) for s in found), tuple((s.start, s.end) for s in reached)
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        return list(pool.map(one, suite.texts, languages))
+        rows = list(pool.map(one, suite.texts, languages))
+    return Marked([shown for shown, _ in rows], [reached for _, reached in rows])
+
+
+def judge_spans(suite: Suite, marked: Marked) -> dict[str, Any] | None:
+    """Return the measures of what is shown, and under `at_edge` of what reached the edge."""
+    shown = measure_spans(suite, marked.shown)
+    return None if shown is None else {**shown, "at_edge": measure_spans(suite, marked.reached)}
 
 
 def measure_spans(

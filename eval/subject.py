@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from prefilter.eval.scoring import Scoring, open_cache, score_suite
-from prefilter.eval.spans import mark
-from prefilter.eval.suites import Spans, Suite
+from prefilter.eval.spans import Marked, mark
+from prefilter.eval.suites import Suite
 from prefilter.models.registry import resolve
 from prefilter.models.scorer import Scorer
 
@@ -34,7 +34,7 @@ class Subject(Protocol):
     def score(self, suite: Suite, *, with_context: bool, progress: Progress) -> Scoring:
         """Scores of every row."""
 
-    def mark(self, suite: Suite, heads: Collection[str]) -> list[Spans]:
+    def mark(self, suite: Suite, heads: Collection[str]) -> Marked:
         """Per row the characters that it marks for any of `heads`."""
 
 
@@ -54,8 +54,8 @@ class Model:
         self.model_version = self._scorer.model_version
         self.categories: Collection[str] = self._scorer.categories
         self.uncalibrated: Collection[str] = self._scorer.uncalibrated
-        self.reads_context = self._scorer.manifest.window.get("context", 0) > 0
-        self.span_heads: Collection[str] = tuple(getattr(self._scorer.manifest, "spans", {}))
+        self.reads_context = self._scorer.manifest.context > 0
+        self.span_heads: Collection[str] = tuple(self._scorer.manifest.spans)
 
     def about(self) -> dict[str, Any]:
         """What its manifest says of it, as far as a card tells it."""
@@ -66,7 +66,7 @@ class Model:
             "created_at": manifest.created_at,
             "encoder": manifest.encoder,
             "window": dict(manifest.window),
-            "spans": dict(getattr(manifest, "spans", {})),
+            "spans": dict(manifest.spans),
             "heads": list(manifest.heads),
             "categories": list(manifest.categories),
             "uncalibrated": list(manifest.uncalibrated),
@@ -87,6 +87,7 @@ class Model:
             progress=progress,
         )
 
-    def mark(self, suite: Suite, heads: Collection[str]) -> list[Spans]:
+    def mark(self, suite: Suite, heads: Collection[str]) -> Marked:
         """Per row the characters that its spans mark for any of `heads`."""
-        return mark(suite, self._scorer, heads=heads, workers=self._threads)
+        edges = {head: self._scorer.manifest.spans[head] for head in heads}
+        return mark(suite, self._scorer, edges=edges, workers=self._threads)
