@@ -1,6 +1,6 @@
 """The model card: what a released model is, written from its manifest's real numbers.
 
-Figures on the public suites stand in docs/results.md, because the maker never grades itself; the card holds what
+Figures on the public suites stand in docs/model.md, because the maker never grades itself; the card holds what
 training and calibration know. Knows the manifest and the fits; runs nothing.
 """
 
@@ -27,7 +27,7 @@ def _head(manifest: Manifest) -> str:
         f"`{manifest.encoder}` (all-MiniLM-L6-v2, Apache-2.0) on {manifest.created_at[:10]}. It runs as int8 ONNX on a "
         f"CPU, in windows of {manifest.window['length']} word pieces that overlap by {manifest.window['overlap']}. "
         "It stands in front of human reviewers: it is meant to send them only borderline items, not to replace them. "
-        "The categories are defined in docs/taxonomy.md; figures on the public test suites are in docs/results.md."
+        "The categories are defined in docs/taxonomy.md; figures on the public test suites are in docs/model.md."
     )
 
 
@@ -63,11 +63,32 @@ def _limits(manifest: Manifest) -> str:
         "- Any language but English: such text is sent to people, by policy, not scored.\n"
         f"- The uncalibrated categories ({weak}): too few human-judged examples to prove anything; use them to route "
         "to people.\n"
-        "- Sexual content with minors: there is no head of its own; `sexual` and `any` may or may not rise.\n"
-        "- Judging an answer without what it answers: `context` is refused, not ignored.\n"
-        "- Benign look-alikes (negation, quotation, counter-speech, reclaimed words): see HateCheck by functionality "
-        "in docs/results.md before you block on `hate`.\n"
+        "- Sexual content with minors: there is no head of its own; `sexual` and `any` may or may not rise.\n" + _context(manifest)
+        + _spans(manifest)
+        +        "- Benign look-alikes (negation, quotation, counter-speech, reclaimed words): see HateCheck by functionality "
+        "in docs/model.md before you block on `hate`.\n"
         "- Deciding about people. It scores text."
+    )
+
+
+def _context(manifest: Manifest) -> str:
+    read = manifest.window.get("context", 0)
+    if not read:
+        return "- Judging an answer without what it answers: `context` is refused, not ignored.\n"
+    return (
+        f"- Long conversations: of what a text answers the last {read} word pieces are read, and few sources taught "
+        "what to make of them.\n"
+    )
+
+
+def _spans(manifest: Manifest) -> str:
+    if not manifest.spans:
+        return ""
+    taught = manifest.metrics.get("spans_f1", {})
+    untaught = ", ".join(h for h in manifest.spans if h not in taught) or "none"
+    return (
+        f"- Marked words as proof: people marked words for {', '.join(taught) or 'no head'}; what is marked for the "
+        f"others ({untaught}) follows from what their scores rest on, and nobody has checked it.\n"
     )
 
 

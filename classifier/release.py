@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from prefilter.classifier.batches import Tokenised, tokenise
+from prefilter.classifier.batches import Tokenised, of_examples
 from prefilter.classifier.calibrate import HeadFit, fit_calibrator, per_text
 from prefilter.classifier.card import write_card
+from prefilter.classifier.edges import fit_edges
 from prefilter.classifier.examples import Examples
 from prefilter.classifier.export import Parity, check_parity, export_onnx, parity, session_logits
 from prefilter.classifier.network import encoder_dir
@@ -43,6 +44,8 @@ from prefilter.models.labels import CATEGORIES, HEADS
 from prefilter.models.manifest import Manifest
 
 FP32, SMOOTHED = "model.fp32.onnx", "model.smoothed.onnx"
+LEFT_OUT = "leave-out.json"
+"""The leave-out measure of the recipe, where `prefilter leave-out` wrote it into the run's folder."""
 SMOOTHING_TEXTS = 400
 EDGES = 0.5, 0.9
 """Review and block of every head, where flips are counted."""
@@ -62,6 +65,15 @@ class Judged:
         for column, curve in enumerate(calibrator.curves):
             columns.append(curve.probabilities(self.logits[:, column] + curve.c * self.spread))
         return np.array(columns, dtype=np.float32).T
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What the calibration split decided: the curves, how well they hold, and the edges of what is marked."""
+
+    calibrator: Calibrator
+    fits: dict[str, HeadFit]
+    spans: dict[str, float]
 
 
 def export(
@@ -109,32 +121,54 @@ def release(recipe: Recipe, run_dir: Path, store: Path, *, data_dir: Path | None
     examples, sources = load_examples(recipe, data_dir)
     tokenizer = encoder_tokenizer(recipe)
     calibration, development = examples.of("calibration"), examples.of("development")
-    windows_dev = tokenise(development.texts, tokenizer, recipe, most_windows=16)
+    windows_dev = of_examples(development, tokenizer, recipe, most_windows=16)
     say("exporting")
     trained = examples.of("train")
     some = np.random.default_rng(recipe.seed).permutation(len(trained))[:SMOOTHING_TEXTS]
-    windows_train = tokenise(trained.take(some).texts, tokenizer, recipe, most_windows=1)
+    windows_train = of_examples(trained.take(some), tokenizer, recipe, most_windows=1)
     fp32_parity, fp32_logits = export(recipe, run_dir, windows_dev, windows_train)
     say(f"scoring {len(calibration)} calibration texts with the int8 graph")
-    windows_cal = tokenise(calibration.texts, tokenizer, recipe, most_windows=64)
+    windows_cal = of_examples(calibration, tokenizer, recipe, most_windows=64)
     judged = judge(session_logits(run_dir / manifests.MODEL, windows_cal), windows_cal, len(calibration))
     calibrator, fits = fit_calibrator(
-        judged.logits, judged.spread, calibration.labels, calibration.weights, calibration.human, seed=recipe.seed
+        judged.logits,
+        judged.spread,
+        calibration.labels,
+        calibration.weights * calibration.share[:, None],
+        calibration.human,
+        seed=recipe.seed,
     )
+    say("fitting the edges of what is marked")
+    learned = [head for head, fit in fits.items() if fit.known]
+    spans, marked = fit_edges(calibration, tokenizer, recipe, run_dir / manifests.MODEL, trained=learned)
     int8 = judge(session_logits(run_dir / manifests.MODEL, windows_dev), windows_dev, len(development))
     scores = int8.scores(calibrator)
     fp32_scores = judge(fp32_logits, windows_dev, len(development)).scores(calibrator)
     edges = dict.fromkeys(HEADS, EDGES)
     flipped = flips(outcomes(scores, edges), outcomes(fp32_scores, edges), budget=recipe.flip_budget)
+    ours, theirs = quality(scores, development), quality(fp32_scores, development)
+    lost = {head: round(theirs[head]["auprc"] - ours[head]["auprc"], 4) for head in ours}
     metrics: dict[str, Any] = {
-        "development": quality(scores, development),
-        "development_fp32": quality(fp32_scores, development),
+        "development": ours,
+        "development_fp32": theirs,
         "calibration_error": {h: None if f.error is None else round(f.error, 4) for h, f in fits.items()},
         "human_positives": {h: f.human_positives for h, f in fits.items()},
-        "int8": {"flips": flipped, "edges": list(EDGES), "texts": len(development), **fp32_parity.to_json()},
+        "int8": {
+            "flips": flipped,
+            "auprc_loss": max(lost.values(), default=0.0),
+            "auprc_loss_by_head": lost,
+            "edges": list(EDGES),
+            "texts": len(development),
+            **fp32_parity.to_json(),
+        },
+        "spans_f1": {head: round(value, 4) for head, value in marked.items()},
         "training": json.loads((run_dir / "training.json").read_text(encoding="utf-8")),
     }
-    folder = _write(recipe, run_dir, store, calibrator, fits, metrics, training_summary(examples, sources))
+    left_out = run_dir / LEFT_OUT
+    if left_out.is_file():
+        metrics["leave_one_source_out"] = json.loads(left_out.read_text(encoding="utf-8"))
+    summary = training_summary(examples, sources)
+    folder = _write(recipe, run_dir, store, Fitted(calibrator, fits, spans), metrics, summary)
     write_json(run_dir / "release.json", metrics)
     return folder
 
@@ -143,8 +177,7 @@ def _write(
     recipe: Recipe,
     run_dir: Path,
     store: Path,
-    calibrator: Calibrator,
-    fits: dict[str, HeadFit],
+    fitted: Fitted,
     metrics: dict[str, Any],
     summary: dict[str, Any],
 ) -> Path:
@@ -154,23 +187,24 @@ def _write(
     partial.mkdir(parents=True)
     shutil.copyfile(run_dir / manifests.MODEL, partial / manifests.MODEL)
     shutil.copyfile(encoder_dir(recipe.encoder) / "tokenizer.json", partial / manifests.TOKENIZER)
-    (partial / manifests.CALIBRATION).write_text(calibrator.to_json(), encoding="utf-8")
+    (partial / manifests.CALIBRATION).write_text(fitted.calibrator.to_json(), encoding="utf-8")
     manifest = Manifest(
         name=recipe.name,
         version=f"{recipe.name}@{recipe.version}",
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         categories=CATEGORIES,
         heads=HEADS,
-        uncalibrated=tuple(h for h in HEADS if not fits[h].calibrated),
+        uncalibrated=tuple(h for h in HEADS if not fitted.fits[h].calibrated),
         encoder=recipe.encoder,
         languages=recipe.languages,
-        window={"length": recipe.window_length, "overlap": recipe.window_overlap},
+        window={"length": recipe.window_length, "overlap": recipe.window_overlap, "context": recipe.context_length},
+        spans=fitted.spans,
         training_sources=tuple({"name": n, **row} for n, row in summary["sources"].items() if row["train"]),
         metrics=metrics,
         parents=(recipe.encoder,),
-        calibration_mix={h: round(f.prevalence, 4) for h, f in fits.items()},
+        calibration_mix={h: round(f.prevalence, 4) for h, f in fitted.fits.items()},
     )
-    write_card(partial / manifests.CARD, manifest, fits)
+    write_card(partial / manifests.CARD, manifest, fitted.fits)
     manifest.write(partial)
     size = sum(f.stat().st_size for f in partial.iterdir())
     if size > LIMIT_BYTES:
