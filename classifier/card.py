@@ -63,9 +63,9 @@ def _limits(manifest: Manifest) -> str:
         "- Any language but English: such text is sent to people, by policy, not scored.\n"
         f"- The uncalibrated categories ({weak}): too few human-judged examples to prove anything; use them to route "
         "to people.\n"
-        "- Sexual content with minors: there is no head of its own; `sexual` and `any` may or may not rise.\n" + _context(manifest)
-        + _spans(manifest)
-        +        "- Benign look-alikes (negation, quotation, counter-speech, reclaimed words): see HateCheck by functionality "
+        "- Sexual content with minors: there is no head of its own; `sexual` and `any` may or may not rise.\n"
+        f"{_context(manifest)}{_spans(manifest)}"
+        "- Benign look-alikes (negation, quotation, counter-speech, reclaimed words): see HateCheck by functionality "
         "in docs/model.md before you block on `hate`.\n"
         "- Deciding about people. It scores text."
     )
