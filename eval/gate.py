@@ -207,4 +207,4 @@ def _exact(gate: Gate) -> set[str]:
 
 def _bound(gate: Gate, path: str) -> float | None:
     keys = (match(pattern, path) for pattern in gate.metrics)
-    return next((gate.bounds[key] for key in keys if key in gate.bounds), gate.bound)
+    return next((gate.bounds[key] for key in keys if key is not None and key in gate.bounds), gate.bound)

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from gate_samples import build_model, write_gates
-from prefilter.eval.gate import Reading
+from prefilter.eval.gate import Reading, compare
 from prefilter.eval.gatefile import GateFile
 from prefilter.eval.gauge import GaugeError, Measurement, gauge, kept_or_made, place_of, read_metrics
 from prefilter.models.manifest import verify
+from prefilter.models.registry import live_name, store_dir
 
 
 def test_a_value_is_read_with_what_stands_beside_it() -> None:
@@ -80,3 +81,12 @@ def test_a_file_that_is_no_measurement_is_named(tmp_path: Path, text: str) -> No
     path.write_text(text, encoding="utf-8")
     with pytest.raises(GaugeError, match=r"first\.gauge\.json: not a measurement"):
         Measurement.load(path)
+
+
+def test_a_shipped_measurement_is_of_the_shipped_files_and_the_live_model_holds_its_gates() -> None:
+    gates, live = GateFile.load(), live_name()
+    for path in sorted(store_dir().glob("*.gauge.json")):
+        kept = Measurement.load(path)
+        kept.check(store_dir() / path.name.removesuffix(".gauge.json"), gates)
+        if kept.model == live:
+            assert [f.metric for f in compare(gates.gates, kept.metrics, None) if f.fell] == []
