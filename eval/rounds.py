@@ -115,7 +115,7 @@ def _judged_rows(examples: Examples, away: NDArray[np.bool_], *, seed: int = 0) 
 def _network_scores(recipe: Recipe, folder: Path, left_out: Examples) -> Scores:
     """Highest logit of each text and head; ranks only, so no calibration is needed."""
     tokenised = of_examples(left_out, encoder_tokenizer(recipe), recipe, most_windows=MOST_WINDOWS)
-    logits = window_logits(load_network(recipe, folder), tokenised, recipe)
+    logits = window_logits(load_network(recipe, folder), tokenised, recipe, exact=False)
     return per_text(logits, tokenised.text, len(left_out))[0].astype(np.float32)
 
 
