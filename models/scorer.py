@@ -124,7 +124,9 @@ class Scorer:
             self._idle.put(session)
 
     @classmethod
-    def load(cls, model: str | Path | None = None, *, threads: int = 1, max_chars: int | None = MAX_CHARS) -> Scorer:
+    def load(
+        cls, model: str | Path | None = None, *, threads: int = 1, max_chars: int | None = MAX_CHARS
+    ) -> Scorer:
         """The model by name, by folder, or the default one, with `threads` one-thread sessions.
 
         Every file's sha256 is checked first. Raises `RegistryError` (no such model), `ManifestError` (a file
@@ -245,7 +247,9 @@ class Scorer:
             rows = [session.run(self._outputs, self._feed(window)) for window in cut]
         logits = np.concatenate([row[0] for row in rows]).astype(np.float32, copy=False)
         heads = len(self.manifest.heads)
-        marks = [row[1][0, 1 : 1 + len(window.pieces)] for window, row in zip(cut, rows, strict=True) if row[1:]]
+        marks = [
+            row[1][0, 1 : 1 + len(window.pieces)] for window, row in zip(cut, rows, strict=True) if row[1:]
+        ]
         whole = logits.shape == (len(cut), heads) and np.isfinite(logits).all()
         for window, mark in zip(cut, marks, strict=False):
             whole = whole and mark.shape == (len(window.pieces), heads) and bool(np.isfinite(mark).all())
@@ -261,7 +265,9 @@ class Scorer:
             feed["attention_mask"] = np.ones_like(feed["input_ids"])
         return feed
 
-    def _spans(self, marker: Marker, ranked: list[Evidence], deciding: NDArray[np.int64]) -> tuple[Evidence, ...]:
+    def _spans(
+        self, marker: Marker, ranked: list[Evidence], deciding: NDArray[np.int64]
+    ) -> tuple[Evidence, ...]:
         """The spans of the heads that count; a head that gives none has its deciding window."""
         found: list[Evidence] = []
         for window in ranked:
@@ -302,7 +308,9 @@ def _beside(texts: Sequence[object], given: Sequence[T] | None, name: str) -> li
     return found
 
 
-def _ranked(text: str, cut: list[Window], scores: dict[str, np.float32], deciding: NDArray[np.int64]) -> list[Evidence]:
+def _ranked(
+    text: str, cut: list[Window], scores: dict[str, np.float32], deciding: NDArray[np.int64]
+) -> list[Evidence]:
     """The deciding windows of the highest head and of all others that count, highest first."""
     ranked = sorted(enumerate(scores.items()), key=lambda item: -item[1][1])
     found = []

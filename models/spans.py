@@ -12,6 +12,7 @@ import math
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +110,7 @@ class Marker:
                 apart.append(span)
         if len(apart) <= MAX_SPANS:
             return apart
-        gaps = np.array([after.start - before.end for before, after in zip(apart, apart[1:], strict=False)])
+        gaps = np.array([after.start - before.end for before, after in pairwise(apart)])
         kept = set((np.argsort(-gaps, kind="stable")[: MAX_SPANS - 1] + 1).tolist())
         fewer = apart[:1]
         for index, span in enumerate(apart[1:], start=1):
@@ -140,7 +141,9 @@ def _words(text: str, window: Window) -> _Words:
 def _holds(before: str, after: str) -> bool:
     """Whether two neighbours that touch are one word: each is a sign inside words or letters and digits."""
     signs = [all(c in IN_WORD for c in part) for part in (before, after)]
-    return any(signs) and all(sign or part.isalnum() for sign, part in zip(signs, (before, after), strict=True))
+    return any(signs) and all(
+        sign or part.isalnum() for sign, part in zip(signs, (before, after), strict=True)
+    )
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:

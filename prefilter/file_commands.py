@@ -31,7 +31,7 @@ LanguageColumn = Annotated[
 ]
 SourceColumn = Annotated[str, typer.Option(help="The column that names the stream, where there is one.")]
 ContextColumn = Annotated[
-    str | None, typer.Option(help="The column that holds what the text answers: its rows become errors.")
+    str | None, typer.Option(help="The column that holds what the text answers; read only where it is named.")
 ]
 
 cases = typer.Typer(help="Cases for people, from files.", no_args_is_help=True, rich_markup_mode=None)

@@ -20,22 +20,29 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from prefilter.models.scorer import Scored
 from prefilter.serving.errors import NotReady, Overloaded
 
 logger = logging.getLogger("prefilter.engine")
 
-Row = tuple[object, str | None]  # the text as sent, and its declared language
 _MAX_RETRY_AFTER_S = 60
+
+
+class Row(NamedTuple):
+    """What is scored: the text as sent, its declared language, and what it answers."""
+
+    text: object
+    language: str | None = None
+    context: str | None = None
 
 
 class RowScorer(Protocol):
     """What the engine needs of a scorer: one row at a time, from any thread."""
 
-    def score_one(self, text: object, *, language: str | None = None) -> Scored:
-        """Score one text; never raises for a bad row."""
+    def score_one(self, text: object, *, language: str | None = None, context: object = None) -> Scored:
+        """Score one text beside its context; never raises for a bad row."""
         ...
 
 
@@ -186,17 +193,15 @@ class Engine:
                 _settle(batch)
 
     def _answer(self, row: Row) -> Scored:
-        text, language = row
         try:
-            return self._scorer.score_one(text, language=language)
+            return self._scorer.score_one(row.text, language=row.language, context=row.context)
         except Exception as fault:
             logger.error("scoring failed: %s", type(fault).__name__)
             return unscored("internal_fault")
 
 
 def _chars(row: Row) -> int:
-    text = row[0]
-    return max(1, len(text)) if isinstance(text, str) else 1
+    return max(1, sum(len(part) for part in (row.text, row.context) if isinstance(part, str)))
 
 
 def _settle(batch: _Batch) -> None:

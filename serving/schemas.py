@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from prefilter.models.context import check_context, given_context
 from prefilter.models.text import RowError, check_text
 from prefilter.serving.errors import BadRequest, Unprocessable
 
@@ -31,12 +32,13 @@ _TYPE_WORDS: dict[type, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One submitted content. The text is kept out of its repr."""
+    """One submitted content and what it answers, None where it answers nothing. Both stay out of its repr."""
 
     id: str | None
     text: str = field(repr=False)
     language: str | None = None
     source: str | None = None
+    context: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +117,7 @@ def read_object(
     return body
 
 
-def read_score_request(
-    raw: bytes, *, max_items: int, max_text_chars: int, max_id_chars: int
-) -> ScoreRequest:
+def read_score_request(raw: bytes, *, max_items: int, max_text_chars: int, max_id_chars: int) -> ScoreRequest:
     """Read the body of `POST /v1/score`; raises BadRequest, or Unprocessable for 0 or too many items."""
     body = read_object(
         raw, required={"items": list}, optional={"policy": str, "explain": bool, "exact": bool}
@@ -150,10 +150,17 @@ def read_item(value: object, *, max_text_chars: int | None, max_id_chars: int) -
         or _check_short(value.get("language"), name="language", max_chars=_MAX_LANGUAGE_CHARS)
         or _check_short(value.get("source"), name="source", max_chars=max_id_chars)
         or check_text(value["text"], max_chars=max_text_chars)
+        or check_context(value.get("context"), max_chars=max_text_chars)
     )
     if error is not None:
         return BadRow(item_id, error)
-    return Item(item_id, value["text"], value.get("language") or None, value.get("source") or None)
+    return Item(
+        item_id,
+        value["text"],
+        value.get("language") or None,
+        value.get("source") or None,
+        given_context(value.get("context")),
+    )
 
 
 def _check_id(value: object, *, max_chars: int) -> RowError | None:
@@ -174,8 +181,6 @@ def _check_fields(item: dict[str, Any]) -> RowError | None:
     for name in item:
         if name not in _ITEM_FIELDS:
             return RowError("unknown_field", f"unknown field: {_shown(name)}")
-    if item.get("context") is not None:
-        return RowError("context_unsupported", "this model cannot use context")
     if "text" not in item:
         return RowError("missing_text", "text is missing")
     return None

@@ -23,7 +23,7 @@ from prefilter.models.scorer import Scored
 from prefilter.models.text import RowError
 from prefilter.serving import audit
 from prefilter.serving.auth import Principal
-from prefilter.serving.engine import Engine
+from prefilter.serving.engine import Engine, Row
 from prefilter.serving.errors import NotFound, NotReady, Unprocessable
 from prefilter.serving.policies import Decision, Outcome, Policy, decide
 from prefilter.serving.policybook import PolicyBook
@@ -108,7 +108,8 @@ class Screening:
         policy = await asyncio.to_thread(self._policybook.active, name)
         items = [row for row in rows if isinstance(row, Item)]
         scored = await self._engine.score(
-            [(item.text, item.language) for item in items], deadline_ms=self._settings.deadline_ms
+            [Row(item.text, item.language, item.context) for item in items],
+            deadline_ms=self._settings.deadline_ms,
         )
         screened = await asyncio.to_thread(self._decide_and_record, items, scored, policy, principal)
         answers = iter(screened)
@@ -132,17 +133,20 @@ class Screening:
             raise NotFound("there is no such decision")
         return row
 
-    def appeal(self, decision_id: str, text: str, principal: Principal) -> str:
+    def appeal(self, decision_id: str, text: str, principal: Principal, *, context: str | None = None) -> str:
         """Open a case for a stored decision, whatever its outcome, and return the case's id.
 
-        The text must be sent again, since only cases keep text; raises Unprocessable unless it is the one
-        that was decided, NotFound for an unknown or foreign decision. Appealing twice opens one case.
+        The text must be sent again, since only cases keep text, and what it answered may be, so that the
+        reviewer sees it; raises Unprocessable unless they are those that were decided, NotFound for an
+        unknown or foreign decision. Appealing twice opens one case.
         """
         row = self.decision(decision_id, principal)
         if self._store.digest(text) != row.text_digest:
             raise Unprocessable("this is not the text that was decided", code="text_differs", field="text")
+        if context is not None and self._store.digest(context, kind="context") != row.context_digest:
+            raise Unprocessable("this is not what the text answered", code="context_differs", field="context")
         with self._store.begin() as conn:
-            case_id = self._triage.open_case(conn, decision=row, text=text)
+            case_id = self._triage.open_case(conn, decision=row, text=text, context=context)
             audit.append(
                 conn,
                 actor=principal.name,
@@ -159,7 +163,7 @@ class Screening:
         now = self._clock()
         answers: list[ScreenedItem] = []
         rows: list[DecisionRow] = []
-        texts: list[tuple[str, Scored]] = []
+        deferred: list[NewCase] = []
         for item, result in zip(items, scored, strict=True):
             if result.error is not None:
                 answers.append(ScreenedItem(item.id, error=result.error))
@@ -171,24 +175,26 @@ class Screening:
                 unscored=result.unscored,
                 uncalibrated=self._uncalibrated,
             )
-            digest = self._store.digest(item.text)
-            row = self._row(item, digest, result, decision, principal, now)
+            row = self._row(item, result, decision, principal, now)
             rows.append(row)
-            texts.append((item.text, result))
+            if decision.outcome == Outcome.REVIEW and decision.enforced:
+                deferred.append(NewCase(row, item.text, _spans(result, decision), context=item.context))
             answers.append(ScreenedItem(row.item_id, item.source, None, result, decision, row.id))
         if not rows:
             return answers
-        cases = self._record(rows, texts, principal, now)
+        cases = self._record(rows, deferred, principal, now)
         return [replace(answer, case_id=cases.get(answer.decision_id or "")) for answer in answers]
 
     def _row(
-        self, item: Item, digest: str, result: Scored, decision: Decision, principal: Principal, now: datetime
+        self, item: Item, result: Scored, decision: Decision, principal: Principal, now: datetime
     ) -> DecisionRow:
+        digest = self._store.digest(item.text)
         return DecisionRow(
             id=new_id("dec"),
             # An item sent without an id gets one from its text, so that a retry is the same item again.
             item_id=item.id or f"itm_{digest[:32]}",
             text_digest=digest,
+            context_digest=None if item.context is None else self._store.digest(item.context, kind="context"),
             outcome=decision.outcome.value,
             because=[because.to_json() for because in decision.because],
             scores={category: float(score) for category, score in result.scores.items()},
@@ -209,16 +215,11 @@ class Screening:
     def _record(
         self,
         rows: Sequence[DecisionRow],
-        texts: Sequence[tuple[str, Scored]],
+        deferred: Sequence[NewCase],
         principal: Principal,
         now: datetime,
     ) -> dict[str, str]:
         """Store everything in one transaction; returns decision id → case id."""
-        deferred = [
-            NewCase(row, text, _spans(result))
-            for row, (text, result) in zip(rows, texts, strict=True)
-            if row.outcome == Outcome.REVIEW and row.enforced
-        ]
         try:
             with self._store.begin() as conn:
                 decision_rows.insert_many(conn, rows)
@@ -266,5 +267,13 @@ def _audited(rows: Sequence[DecisionRow], *, cases: int) -> dict[str, Any]:
     }
 
 
-def _spans(result: Scored) -> tuple[Span, ...]:
-    return tuple(Span(e.start, e.end, e.category) for e in result.evidence)
+def _spans(result: Scored, decision: Decision) -> tuple[Span, ...]:
+    """What a case masks; nothing, and so the whole text, where nothing speaks for the category that decided.
+
+    (A policy may defer at a score too low for the model to say where it comes from.)
+    """
+    found = result.spans or result.evidence
+    wanted = decision.because[0].category if decision.because else None
+    if wanted is not None and all(evidence.category != wanted for evidence in found):
+        return ()
+    return tuple(Span(e.start, e.end, e.category) for e in found)

@@ -74,8 +74,8 @@ class Stopping(SpokenScorer):
         super().__init__()
         self._after = after
 
-    def score_one(self, text: object, *, language: str | None = None) -> Any:
+    def score_one(self, text: object, *, language: str | None = None, context: object = None) -> Any:
         """Score one text, or stop everything."""
         if len(self.seen) == self._after:
             raise KeyboardInterrupt
-        return super().score_one(text, language=language)
+        return super().score_one(text, language=language, context=context)

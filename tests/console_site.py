@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -40,15 +41,19 @@ class Site:
         assert answer.status_code == 303, answer.text
         return client
 
-    def add_case(self, text: str = TEXT, hidden: str = HIDDEN, category: str = "threat") -> str:
-        """Store a decision and its case, with `hidden` as the deciding span; return the case's id."""
+    def add_case(
+        self, text: str = TEXT, hidden: str = HIDDEN, category: str = "threat", context: str | None = None
+    ) -> str:
+        """Store a decision and its case, every `hidden` a span of it; return the case's id."""
         because = [{"category": category, "score": 0.5, "band": [0.3, 0.7]}]
         row = a_decision(because=because, scores={category: 0.5}, created_at=datetime.now(UTC), language="en")
-        at = text.find(hidden)
-        spans = [Span(at, at + len(hidden), category)] if hidden and at >= 0 else []
+        found = re.finditer(re.escape(hidden), text) if hidden else []
+        spans = [Span(match.start(), match.end(), category) for match in found]
         with self.app.state.store.begin() as conn:
             decisions.insert_many(conn, [row])
-            case_id: str = self.app.state.triage.open_case(conn, decision=row, text=text, spans=spans)
+            case_id: str = self.app.state.triage.open_case(
+                conn, decision=row, text=text, spans=spans, context=context
+            )
         return case_id
 
     def add_scores(self, *threats: float) -> None:

@@ -28,7 +28,10 @@ ANYTHING = st.one_of(
     st.integers(),
     st.binary(max_size=5),
 )
-MIXED = [" ".join(f"Sentence {i} tells of bread and {i * 7} boats." for i in range(n)) for n in (1, 2, 3, 9, 40, 150)]
+MIXED = [
+    " ".join(f"Sentence {i} tells of bread and {i * 7} boats." for i in range(n))
+    for n in (1, 2, 3, 9, 40, 150)
+]
 MIXED += [
     CLEAN_TEXT,
     HARMFUL_TEXT,
@@ -98,7 +101,9 @@ def test_any_row_gets_an_answer_and_spares_its_neighbours(scorer: Scorer, rows: 
         assert (answer.error is not None) + (answer.unscored is not None) + bool(answer.scores) == 1
 
 
-@pytest.mark.parametrize(("text", "code"), [(None, "not_a_string"), (" ", "empty_text"), ("\udc00", "lone_surrogate")])
+@pytest.mark.parametrize(
+    ("text", "code"), [(None, "not_a_string"), (" ", "empty_text"), ("\udc00", "lone_surrogate")]
+)
 def test_a_broken_row_has_an_error_and_no_score(scorer: Scorer, text: object, code: str) -> None:
     scored = scorer.score_one(text)
     assert scored.error is not None
@@ -187,7 +192,9 @@ def test_it_works_from_a_folder_with_the_same_names(artefact: Path, tmp_path: Pa
     for name in ("models", "eval", "serving", "classifier"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise ImportError('the wrong one')")
-    code = f"from prefilter import Scorer; print(len(Scorer.load({str(artefact)!r}).score(['bread'])[0].scores))"
+    code = (
+        f"from prefilter import Scorer; print(len(Scorer.load({str(artefact)!r}).score(['bread'])[0].scores))"
+    )
     run = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -37,7 +38,10 @@ def by_hand(text: str, tokenizer: Tokenizer, **log_odds: float) -> list[Span]:
     """The spans of a text whose pieces have the given log-odds by name, every other -9; the edge is 0."""
     cut, _ = windows(normalise(text), tokenizer)
     said = {tokenizer.token_to_id(name.replace("__", "##")): value for name, value in log_odds.items()}
-    evidence = [np.array([[said.get(int(i), -9.0)] for i in w.ids[1:-1]], dtype=np.float32).reshape(-1, 1) for w in cut]
+    evidence = [
+        np.array([[said.get(int(i), -9.0)] for i in w.ids[1:-1]], dtype=np.float32).reshape(-1, 1)
+        for w in cut
+    ]
     return Marker(text, cut, evidence).spans(0, edge=0.0, deciding=0)
 
 
@@ -80,7 +84,9 @@ def test_what_stands_in_the_context_is_never_marked(scorer: Scorer) -> None:
     assert all(0 <= s.start < s.end <= len(CLEAN_TEXT) and s.score < 0.1 for s in scored.spans)
 
 
-def test_without_evidence_the_deciding_windows_are_the_spans(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_without_evidence_the_deciding_windows_are_the_spans(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     old = Scorer.load(build_artefact(tmp_path_factory.mktemp("models") / "old-1", context=0, spans=False))
     scored = old.score_one(HARMFUL_TEXT)
     assert scored.spans == scored.evidence
@@ -122,7 +128,9 @@ def test_too_many_spans_are_joined_and_none_is_lost(tokenizer: Tokenizer) -> Non
     text = ("rude so " * 20 + "calm words here ") * 40
     found = by_hand(text, tokenizer, rude=1.0)
     assert len(found) == MAX_SPANS
-    assert all(text[s.start : s.end].startswith("rude") and text[s.start : s.end].endswith("rude") for s in found)
+    assert all(
+        text[s.start : s.end].startswith("rude") and text[s.start : s.end].endswith("rude") for s in found
+    )
     assert sum(text[s.start : s.end].count("rude") for s in found) == 800
 
 
@@ -145,13 +153,14 @@ def test_spans_lie_inside_any_text_in_order_apart_and_without_blanks(
     for category in {span.category for span in scored.spans}:
         found = [span for span in scored.spans if span.category == category]
         assert all(0 <= span.start < span.end <= len(text) and 0 < span.score < 1 for span in found)
-        assert all(a.end < b.start for a, b in zip(found, found[1:], strict=False))
+        assert all(a.end < b.start for a, b in pairwise(found))
         assert all(text[s.start : s.end] == text[s.start : s.end].strip() for s in found)
 
 
 @settings(deadline=None, max_examples=100)
 @given(
-    st.sampled_from(["r.u.d.e", "r\u200bude", "&#114;ude", "rude"]), st.text(alphabet="ab \u200b.&\u00e9", max_size=30)
+    st.sampled_from(["r.u.d.e", "r\u200bude", "&#114;ude", "rude"]),
+    st.text(alphabet="ab \u200b.&\u00e9", max_size=30),
 )
 def test_a_disguised_word_is_marked_wherever_it_stands(scorer: Scorer, word: str, before: str) -> None:
     text = f"{before} the {word} one"

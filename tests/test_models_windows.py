@@ -104,7 +104,9 @@ def test_a_context_stands_behind_the_text_and_moves_no_piece(tokenizer: Tokenize
 
 
 @pytest.mark.parametrize("context", ["rude " * 48, "rude " * 110])
-def test_a_context_takes_its_room_from_every_window_and_from_no_piece(tokenizer: Tokenizer, context: str) -> None:
+def test_a_context_takes_its_room_from_every_window_and_from_no_piece(
+    tokenizer: Tokenizer, context: str
+) -> None:
     ids, total = context_pieces(context, tokenizer, limit=110)
     found, pieces = windows(normalise("ab rude. " * 200), tokenizer, context=ids)
     assert pieces == 800

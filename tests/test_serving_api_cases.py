@@ -49,7 +49,7 @@ def test_a_claimed_case_is_masked_and_revealing_is_recorded(running: Service) ->
     held = claim(running)
     case = held["case"]
     assert (case["category"], case["severity_band"], case["source"]) == ("threat", "high", "forum")
-    assert case["text_masked"] == "█" * len("threat=0.6 said")
+    assert (case["text_masked"], case["context_masked"]) == ("█" * len("threat=0.6") + " said", None)
     assert act(running, held, "reveal").json() == {"text": "threat=0.6 said"}
     entries = running.call("GET", "/v1/audit?action=case.revealed", "safety").json()["entries"]
     assert [entry["subject"] for entry in entries] == [case["id"]]

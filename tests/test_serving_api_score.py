@@ -102,7 +102,9 @@ def test_explain_adds_the_band_of_every_category(running: Service) -> None:
         ({"text": "fine", "language": 5}, "wrong_type"),
         ({"text": "fine", "source": ["a"]}, "wrong_type"),
         ({"text": "fine", "source": "\x00"}, "bad_source"),
-        ({"text": "fine", "context": "what it answers"}, "context_unsupported"),
+        ({"text": "fine", "context": 5}, "context_not_a_string"),
+        ({"text": "fine", "context": "x" * 101}, "context_too_long"),
+        ({"text": "fine", "context": "\ud800"}, "context_lone_surrogate"),
         ({"text": "fine", "lang": "en"}, "unknown_field"),
     ],
 )
@@ -116,6 +118,69 @@ def test_a_bad_row_is_its_own_error_and_the_others_are_scored(
     assert (first["outcome"], last["outcome"], last["id"]) == ("allow", "allow", "z")
     assert bad["error"]["code"] == code
     assert "outcome" not in bad
+
+
+def test_a_text_is_screened_by_what_it_answers_and_the_row_says_how_much_of_it_was_read(
+    running: Service,
+) -> None:
+    items = [
+        {"text": "calm"},
+        {"text": "calm", "context": "a question threat=0.5"},
+        {"text": "calm", "context": " "},
+    ]
+    alone, pair, blank = running.score(*items).json()["results"]
+    assert [row["outcome"] for row in (alone, pair, blank)] == ["allow", "review", "allow"]
+    assert pair["context"] == {"seen": 2, "total": 3}
+    assert pair["tokens"] == alone["tokens"]
+    assert "context" not in alone
+    assert "context" not in blank
+
+
+def test_a_model_that_reads_no_context_says_so_of_the_row(running: Service) -> None:
+    running.scorer.reads_context = False
+    pair, alone = running.score({"text": "calm", "context": "why"}, {"text": "calm"}).json()["results"]
+    assert pair["error"]["code"] == "context_unsupported"
+    assert "outcome" not in pair
+    assert alone["outcome"] == "allow"
+
+
+def test_explain_points_to_words_where_the_plain_answer_points_to_the_window(running: Service) -> None:
+    item = {"text": "calm threat=0.5 and any=0.4"}
+    (plain,), (explained,) = (running.score(item, explain=e).json()["results"] for e in (False, True))
+    assert [(e["category"], e["start"], e["end"]) for e in plain["evidence"]] == [("threat", 0, 27)]
+    assert [(e["category"], e["start"], e["end"]) for e in explained["evidence"]] == [
+        ("threat", 5, 15),
+        ("any", 20, 27),
+    ]
+    assert set(explained["evidence"][0]) == set(plain["evidence"][0]) == {"category", "start", "end", "score"}
+    assert "bands" in explained
+
+
+def test_the_same_text_under_another_context_is_another_decision(running: Service) -> None:
+    def case(**more: str) -> str:
+        (row,) = running.score({"text": "threat=0.5", **more}).json()["results"]
+        found: str = row["case_id"]
+        return found
+
+    for more in ({}, {"id": "a"}):
+        assert case(**more, context="why") == case(**more, context="why")
+        assert len({case(**more), case(**more, context="why"), case(**more, context="how")}) == 3
+
+
+def test_a_case_masks_the_words_that_speak_and_all_of_what_it_answers(running: Service) -> None:
+    running.score({"text": "calm threat=0.5 words", "context": "why so"})
+    held = running.call("POST", "/v1/queues/threat/claim", "reviewer").json()
+    assert held["case"]["text_masked"] == "calm ██████████ words"
+    assert held["case"]["context_masked"] == "██████"
+    token = {"lease_token": held["lease"]["token"]}
+    revealed = running.call("POST", f"/v1/cases/{held['case']['id']}/reveal", "reviewer", json=token)
+    assert revealed.json() == {"text": "calm threat=0.5 words", "context": "why so"}
+
+
+def test_a_case_whose_category_no_word_speaks_for_is_masked_whole(running: Service) -> None:
+    running.score({"text": "insult=0.2 words", "context": "threat=0.6"})
+    case = running.call("POST", "/v1/queues/threat/claim", "reviewer").json()["case"]
+    assert (case["text_masked"], case["spans"]) == ("█" * 16, [])
 
 
 def test_a_bad_row_keeps_the_id_it_came_with(running: Service) -> None:
@@ -204,6 +269,22 @@ def test_a_pipeline_reads_and_appeals_its_own_decision(running: Service) -> None
     }
     assert len(cases) == 1
     assert running.call("GET", path, "reviewer").status_code == 403
+
+
+def test_an_appeal_may_send_what_the_text_answered_and_is_the_same_case_without_it(running: Service) -> None:
+    (row,) = running.score({"text": "threat=0.99", "context": "why"}).json()["results"]
+    path = f"/v1/decisions/{row['decision_id']}/appeal"
+
+    def appeal(**more: object) -> Any:
+        return running.call("POST", path, "pipeline", content=json.dumps({"text": "threat=0.99", **more}))
+
+    assert error(appeal(context="how")) == (422, "context_differs", "context")
+    assert error(appeal(context="\ud800")) == (422, "context_lone_surrogate", "context")
+    assert (
+        len({appeal(**more).json()["case_id"] for more in ({"context": "why"}, {}, {"context": None})}) == 1
+    )
+    case = running.call("POST", "/v1/queues/threat/claim", "reviewer").json()["case"]
+    assert case["context_masked"] == "███"
 
 
 def test_another_pipelines_decision_does_not_exist(running: Service) -> None:

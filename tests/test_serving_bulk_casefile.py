@@ -16,7 +16,7 @@ from prefilter.serving.bulk.errors import InputUnreadable, WrongRequest
 from prefilter.serving.bulk.rows import Columns
 from prefilter.serving.settings import Settings
 from prefilter.serving.store import Store
-from prefilter.serving.triage import Triage
+from prefilter.serving.triage import Revealed, Triage
 
 __all__ = ["artefact"]
 READER = Principal("key_1", "ann", "reviewer")
@@ -70,7 +70,20 @@ def test_a_reviewer_gets_the_text_of_the_row_masked_first(place: Place) -> None:
     case = place.triage.claim("threat", READER)
     assert case is not None
     assert (case.text_masked, case.category) == ("█" * 10, "threat")
-    assert place.triage.reveal(case.case_id, READER, lease_token=case.lease.token) == "threat=0.6"
+    assert place.triage.reveal(case.case_id, READER, lease_token=case.lease.token) == Revealed("threat=0.6")
+
+
+def test_a_case_from_a_file_holds_what_its_text_answers(place: Place, artefact: Path, tmp_path: Path) -> None:
+    columns = Columns(context="prompt")
+    rows = [{"text": "threat=0.6", "id": "r1", "prompt": prompt} for prompt in ("why", "how", "why")]
+    pairs, scores = write_lines(tmp_path / "pairs.jsonl", *rows), tmp_path / "pairs.parquet"
+    spoken_run(artefact, [pairs], scores, columns=columns)
+    given: dict[str, Any] = {"scores": scores, "inputs": [pairs], "columns": columns}
+    assert (place.load(**given).opened, place.load(**given)) == (2, Opened(0, 3))
+    case = place.triage.claim("threat", READER)
+    assert case is not None
+    revealed = place.triage.reveal(case.case_id, READER, lease_token=case.lease.token)
+    assert revealed in (Revealed("threat=0.6", "why"), Revealed("threat=0.6", "how"))
 
 
 def test_a_resolved_case_is_not_opened_again(place: Place) -> None:

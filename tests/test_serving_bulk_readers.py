@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -69,12 +70,13 @@ def test_an_error_keeps_the_id_where_there_is_one(tmp_path: Path) -> None:
     ]
 
 
-def test_a_context_is_refused_only_where_its_column_is_named(tmp_path: Path) -> None:
-    path = write_lines(
-        tmp_path / "a.jsonl", {"text": "one", "prompt": "why"}, {"text": "two", "prompt": None}
-    )
-    assert codes(read(path)) == [None, None]
-    assert codes(read(path, columns=Columns(context="prompt"))) == ["context_unsupported", None]
+def test_a_context_is_read_only_where_its_column_is_named(tmp_path: Path) -> None:
+    rows: list[Any] = ["why", None, " ", ["why"]]
+    path = write_lines(tmp_path / "a.jsonl", *({"text": "one", "prompt": value} for value in rows))
+    assert [row.context for row in read(path)] == [None] * 4
+    named = read(path, columns=Columns(context="prompt"))
+    assert [row.context for row in named] == ["why", None, None, None]
+    assert codes(named) == [None, None, None, "context_not_a_string"]
 
 
 def test_compressed_lines_read_like_plain_ones(tmp_path: Path) -> None:

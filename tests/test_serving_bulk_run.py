@@ -12,11 +12,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from bulk_fakes import MILD, Stopping, artefact, errors_of, rows_of, spoken_run, write_lines
-from fakes import build_artefact
+from fakes import HARMFUL_TEXT, build_artefact
 from prefilter.models.labels import HEADS
+from prefilter.models.scorer import Scorer
 from prefilter.serving.bulk.columns import COLUMNS
 from prefilter.serving.bulk.errors import InputUnreadable, OutputBusy, RunDiffers, WrongRequest
 from prefilter.serving.bulk.lock import sole_writer
+from prefilter.serving.bulk.rows import Columns
+from prefilter.serving.bulk.run import Run, score_files
+from prefilter.serving.policies import load_preset
 from serving_fakes import SpokenScorer
 
 __all__ = ["artefact"]
@@ -53,6 +57,51 @@ def test_a_row_says_why_and_by_whom_it_was_decided(artefact: Path, spoken: Path)
     assert (row["id"], row["score_threat"], row["stage"]) == ("1", np.float32(0.6), "full")
     assert (row["model_version"], row["policy_version"]) == ("fake-1", "model-output@1")
     assert (row["evidence_start"], row["evidence_end"], row["enforced"]) == (0, 18, True)
+
+
+def test_a_row_is_scored_by_what_its_text_answers(artefact: Path, tmp_path: Path) -> None:
+    prompts = ["a question threat=0.6", None, " "]
+    lines = write_lines(tmp_path / "in.jsonl", *({"text": MILD, "prompt": prompt} for prompt in prompts))
+    spoken_run(artefact, [lines], tmp_path / "out.parquet", columns=Columns(context="prompt"))
+    pair, alone, blank = rows_of(tmp_path / "out.parquet")
+    assert [row["outcome"] for row in (pair, alone, blank)] == ["review", "allow", "allow"]
+    assert [(row["context_seen"], row["context_total"]) for row in (pair, alone)] == [(2, 3), (None, None)]
+    assert pair["tokens_total"] == alone["tokens_total"]
+
+
+def test_the_file_and_the_scorer_give_a_pair_the_same_bits(artefact: Path, tmp_path: Path) -> None:
+    lines = write_lines(tmp_path / "in.jsonl", {"text": MILD, "prompt": HARMFUL_TEXT})
+    run = Run(
+        inputs=[lines],
+        output=tmp_path / "out.parquet",
+        policy=load_preset("model-output"),
+        model=artefact,
+        columns=Columns(context="prompt"),
+    )
+    score_files(run)
+    (row,) = rows_of(run.output)
+    alone = Scorer.load(artefact).score_one(MILD, context=HARMFUL_TEXT)
+    assert {head: row[f"score_{head}"] for head in HEADS} == alone.scores
+
+
+def test_a_model_that_reads_no_context_makes_the_row_an_error(artefact: Path, tmp_path: Path) -> None:
+    lines = write_lines(
+        tmp_path / "in.jsonl", {"text": MILD, "prompt": "why"}, {"text": MILD, "prompt": "a\ud800"}
+    )
+    deaf = SpokenScorer(reads_context=False)
+    spoken_run(artefact, [lines], tmp_path / "out.parquet", scorer=deaf, columns=Columns(context="prompt"))
+    unsupported, broken = errors_of(tmp_path / "out.parquet")
+    assert unsupported is not None
+    assert broken is not None
+    assert unsupported["code"] == "context_unsupported"
+    assert broken["code"] == "context_lone_surrogate"
+    assert broken["message"].startswith("in.jsonl line 2: context has")
+
+
+def test_another_context_column_does_not_go_on_with_old_parts(artefact: Path, spoken: Path) -> None:
+    output = stopped(artefact, spoken)
+    with pytest.raises(RunDiffers):
+        spoken_run(artefact, [spoken], output, part_rows=40, columns=Columns(context="prompt"))
 
 
 def test_an_error_has_no_outcome_and_an_unreadable_text_no_scores(artefact: Path, spoken: Path) -> None:

@@ -22,7 +22,7 @@ from prefilter.serving.bulk.workers import Workers
 __all__ = ["artefact"]
 KINDS = (CLEAN_TEXT, HARMFUL_TEXT * 40, BORDERLINE_TEXT, "", "a\ud800", "\0 nul")
 CHUNKS: list[list[Text]] = [
-    [(f"{text} {n}" if text.strip("\0 ") else text, None) for text in KINDS] for n in range(30)
+    [Text(f"{text} {n}" if text.strip("\0 ") else text) for text in KINDS] for n in range(30)
 ]
 
 
@@ -39,8 +39,8 @@ def test_many_workers_give_the_bits_of_one_in_the_same_order(artefact: Path) -> 
 def test_nothing_is_pickled_between_the_processes(artefact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("multiprocessing.connection._ForkingPickler", None)
     with Workers(artefact, count=1) as workers:
-        (scored,) = workers.score([[(HARMFUL_TEXT, "en")]])
-    assert scored == Scorer.load(artefact).score([HARMFUL_TEXT], languages=["en"])
+        (scored,) = workers.score([[Text(HARMFUL_TEXT, "en", BORDERLINE_TEXT)]])
+    assert scored == Scorer.load(artefact).score([HARMFUL_TEXT], languages=["en"], contexts=[BORDERLINE_TEXT])
     assert {type(score) for score in scored[0].scores.values()} == {np.float32}
 
 
@@ -63,7 +63,7 @@ def test_a_row_that_kills_every_worker_is_deferred_and_its_neighbours_are_scored
     (tmp_path / "sitecustomize.py").write_text(hook, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with Workers(artefact, count=1) as workers:
-        (scored,) = workers.score([[(CLEAN_TEXT, None), ("deadly", None), (HARMFUL_TEXT, None)]])
+        (scored,) = workers.score([[Text(CLEAN_TEXT), Text("deadly"), Text(HARMFUL_TEXT)]])
     assert [one.unscored for one in scored] == [None, "internal_fault", None]
 
 

@@ -78,6 +78,35 @@ def test_a_case_without_spans_is_hidden_as_a_whole(house: Site, reviewer: TestCl
     assert "34 characters hidden" in page
 
 
+def test_several_short_spans_are_each_hidden_and_the_words_between_stay(
+    house: Site, reviewer: TestClient
+) -> None:
+    house.add_case("A grim man met a grim dog; so grim.", "grim")
+    page = claim(reviewer)
+    assert "grim" not in page
+    assert page.count('data-chars="4"') == 3
+    assert page.count('title="4 characters hidden"') == 3
+    shown = act(reviewer, page, "reveal").json()["pieces"]
+    assert [p["text"] for p in shown if p["kind"] == "shown"] == ["grim"] * 3
+    assert "".join(p["text"] for p in shown) == "A grim man met a grim dog; so grim."
+
+
+def test_what_a_text_answers_is_hidden_whole_until_it_is_revealed(house: Site, reviewer: TestClient) -> None:
+    house.add_case(context="Why <b>was</b> that?")
+    page = claim(reviewer)
+    assert "was</b>" not in page.replace("&lt;", "<")
+    assert "All 20 characters hidden" in page
+    revealed = act(reviewer, page, "reveal").json()
+    assert "".join(piece["text"] for piece in revealed["context"]) == "Why <b>was</b> that?"
+
+
+def test_a_case_without_a_context_says_nothing_of_one(house: Site, reviewer: TestClient) -> None:
+    house.add_case()
+    page = claim(reviewer)
+    assert 'id="answered"' not in page
+    assert "context" not in act(reviewer, page, "reveal").json()
+
+
 def test_no_template_is_given_the_whole_text(house: Site, reviewer: TestClient) -> None:
     house.add_case()
     answer = reviewer.post("/console/queues/threat/claim")
@@ -171,7 +200,9 @@ def test_a_lead_stays_with_the_escalated_cases(house: Site, reviewer: TestClient
     assert answer.json()["location"] == "/console/queues?empty=escalated"
 
 
-def test_the_page_says_what_a_category_means_and_how_much_there_is_to_read(house: Site, reviewer: TestClient) -> None:
+def test_the_page_says_what_a_category_means_and_how_much_there_is_to_read(
+    house: Site, reviewer: TestClient
+) -> None:
     house.add_case("Four calm words here", "")
     page = claim(reviewer)
     assert "20 characters, 4 words" in page

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from prefilter.serving.engine import Engine
+from prefilter.serving.engine import Engine, Row
 from prefilter.serving.errors import NotReady, Overloaded
 from serving_fakes import SpokenScorer
 
@@ -30,7 +30,7 @@ async def running(
 def test_answers_come_in_the_order_of_the_rows() -> None:
     async def scenario() -> list[float]:
         async with running(SpokenScorer(), threads=4) as engine:
-            rows = [(f"any={index / 100}", None) for index in range(100)]
+            rows = [Row(f"any={index / 100}") for index in range(100)]
             return [round(float(s.scores["any"]), 2) for s in await engine.score(rows, deadline_ms=5_000)]
 
     assert asyncio.run(scenario()) == [index / 100 for index in range(100)]
@@ -44,7 +44,7 @@ def test_nothing_is_scored_before_start_or_after_stop() -> None:
                 await step()
             assert not engine.ready
             with pytest.raises(NotReady):
-                await engine.score([("x", None)], deadline_ms=100)
+                await engine.score([Row("x")], deadline_ms=100)
 
     asyncio.run(scenario())
 
@@ -52,7 +52,7 @@ def test_nothing_is_scored_before_start_or_after_stop() -> None:
 def test_a_row_past_its_deadline_is_unscored_and_the_others_keep_their_scores() -> None:
     async def scenario() -> list[str | None]:
         async with running(SpokenScorer(), threads=2) as engine:
-            scored = await engine.score([("fine", None), ("stuck", None)], deadline_ms=200)
+            scored = await engine.score([Row("fine"), Row("stuck")], deadline_ms=200)
             return [row.unscored for row in scored]
 
     assert asyncio.run(scenario()) == [None, "deadline"]
@@ -63,7 +63,7 @@ def test_a_fault_of_the_scorer_is_one_row_unscored_and_tells_no_text(
 ) -> None:
     async def scenario() -> list[str | None]:
         async with running(SpokenScorer()) as engine:
-            rows = [("faulty canary", None), ("fine", None)]
+            rows = [Row("faulty canary"), Row("fine")]
             return [row.unscored for row in await engine.score(rows, deadline_ms=5_000)]
 
     with caplog.at_level(logging.DEBUG):
@@ -76,10 +76,10 @@ def test_overload_is_refused_before_it_is_accepted_and_says_when_to_return() -> 
     async def scenario() -> Overloaded:
         scorer = SpokenScorer()
         async with running(scorer, max_queued_chars=20) as engine:
-            first = asyncio.create_task(engine.score([("stuck", None)], deadline_ms=5_000))
+            first = asyncio.create_task(engine.score([Row("stuck")], deadline_ms=5_000))
             await asyncio.to_thread(scorer.entered.wait)
             with pytest.raises(Overloaded) as refused:
-                await engine.score([("y" * 16, None)], deadline_ms=5_000)
+                await engine.score([Row("y" * 16)], deadline_ms=5_000)
             scorer.release.set()
             assert (await first)[0].unscored is None
             assert engine.queued_chars == 0
@@ -88,10 +88,26 @@ def test_overload_is_refused_before_it_is_accepted_and_says_when_to_return() -> 
     assert (asyncio.run(scenario()).retry_after_s or 0) >= 1
 
 
+def test_what_a_text_answers_counts_in_the_queue_and_leaves_it() -> None:
+    async def scenario() -> None:
+        scorer = SpokenScorer()
+        async with running(scorer, max_queued_chars=20) as engine:
+            first = asyncio.create_task(engine.score([Row("stuck", None, "y" * 14)], deadline_ms=5_000))
+            await asyncio.to_thread(scorer.entered.wait)
+            assert engine.queued_chars == 19
+            with pytest.raises(Overloaded):
+                await engine.score([Row("x", None, "yy")], deadline_ms=5_000)
+            scorer.release.set()
+            assert (await first)[0].context_total == 1
+            assert engine.queued_chars == 0
+
+    asyncio.run(scenario())
+
+
 def test_a_request_larger_than_the_queue_is_accepted_when_nothing_waits() -> None:
     async def scenario() -> int:
         async with running(SpokenScorer(), max_queued_chars=5) as engine:
-            return len(await engine.score([("longer than five", None)] * 3, deadline_ms=5_000))
+            return len(await engine.score([Row("longer than five")] * 3, deadline_ms=5_000))
 
     assert asyncio.run(scenario()) == 3
 
@@ -100,9 +116,9 @@ def test_rows_of_a_caller_who_left_are_skipped_and_free_their_room() -> None:
     async def scenario() -> tuple[list[object], int]:
         scorer = SpokenScorer()
         async with running(scorer) as engine:
-            holder = asyncio.create_task(engine.score([("stuck", None)], deadline_ms=5_000))
+            holder = asyncio.create_task(engine.score([Row("stuck")], deadline_ms=5_000))
             await asyncio.to_thread(scorer.entered.wait)
-            leaver = asyncio.create_task(engine.score([("left behind", None)] * 9, deadline_ms=5_000))
+            leaver = asyncio.create_task(engine.score([Row("left behind")] * 9, deadline_ms=5_000))
             await asyncio.sleep(0)
             leaver.cancel()
             await asyncio.gather(leaver, return_exceptions=True)
@@ -117,10 +133,10 @@ def test_one_text_does_not_wait_for_a_thousand() -> None:
     async def scenario() -> int:
         scorer = SpokenScorer()
         async with running(scorer, max_queued_chars=100_000) as engine:
-            crowd = [("stuck", None)] + [("crowd", None)] * 999
+            crowd = [Row("stuck")] + [Row("crowd")] * 999
             first = asyncio.create_task(engine.score(crowd, deadline_ms=20_000))
             await asyncio.to_thread(scorer.entered.wait)
-            alone = asyncio.create_task(engine.score([("alone", None)], deadline_ms=20_000))
+            alone = asyncio.create_task(engine.score([Row("alone")], deadline_ms=20_000))
             await asyncio.sleep(0)
             scorer.release.set()
             await asyncio.gather(first, alone)
@@ -134,7 +150,7 @@ def test_stopping_answers_everyone_who_waits() -> None:
         scorer = SpokenScorer()
         engine = Engine(scorer, threads=1, max_queued_chars=1_000)
         await engine.start()
-        rows = [("stuck", None), ("never begun", None)]
+        rows = [Row("stuck"), Row("never begun")]
         waiting = asyncio.create_task(engine.score(rows, deadline_ms=9_000))
         await asyncio.to_thread(scorer.entered.wait)
         stopping = asyncio.create_task(engine.stop())

@@ -69,9 +69,7 @@ def assert_silent(running: Service, caplog: pytest.LogCaptureFixture, *texts: st
         assert "kanarienvogel" not in said
 
 
-def test_no_route_repeats_what_it_could_not_read(
-    running: Service, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_no_route_repeats_what_it_could_not_read(running: Service, caplog: pytest.LogCaptureFixture) -> None:
     asked = routes(running)
     assert len(asked) > 25
     for method, path in asked:
@@ -83,9 +81,7 @@ def test_no_route_repeats_what_it_could_not_read(
         assert_silent(running, caplog, *said)
 
 
-def test_neither_queries_nor_paths_reach_the_log(
-    running: Service, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_neither_queries_nor_paths_reach_the_log(running: Service, caplog: pytest.LogCaptureFixture) -> None:
     said = [
         running.call(method, path, params={"key": CANARY, "action": CANARY}).text
         for method, path in [*routes(running), ("GET", f"/v1/{CANARY}"), ("GET", f"/{CANARY}")]
@@ -95,7 +91,11 @@ def test_neither_queries_nor_paths_reach_the_log(
 
 
 def test_what_no_database_holds_in_a_path_or_query_is_no_fault(database_url: str, tmp_path: Path) -> None:
-    bodies_of = {"lease_token": "x"}, {"reason": "r"}, {"categories": {"hate": {"review": 0.1}}, "reason": "r"}
+    bodies_of = (
+        {"lease_token": "x"},
+        {"reason": "r"},
+        {"categories": {"hate": {"review": 0.1}}, "reason": "r"},
+    )
     with service(database_url, tmp_path) as running:
         for method, path in routes(running, "a%00b"):
             for body in bodies_of:
@@ -106,6 +106,7 @@ def test_what_no_database_holds_in_a_path_or_query_is_no_fault(database_url: str
 def test_a_scored_item_leaves_no_text_outside_its_case(
     running: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
+    running.score({"text": "calm", "context": CANARY}, {"text": "calm faulty", "context": CANARY})
     for text in (CANARY, NAMED, f"{CANARY} faulty", f"{CANARY} foreign", f"{CANARY} threat=0.99"):
         said = running.score({"id": "a", "text": text}, explain=True).text
         assert_silent(running, caplog, said)
@@ -147,6 +148,9 @@ def test_a_database_error_prints_no_parameters(
 def test_only_the_case_keeps_the_text_and_erasure_takes_it(running: Service, sqlite_url: str) -> None:
     path = Path(sqlite_url.removeprefix("sqlite:///"))
     running.score({"id": "a", "text": NAMED}, {"id": "b", "text": CANARY})
+    running.score(
+        {"id": "a", "text": "threat=0.5", "context": CANARY}, {"id": "c", "text": "x", "context": CANARY}
+    )
     with sqlite3.connect(path) as conn:
         tables = [name for (name,) in conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         holding = [t for t in tables if "kanarienvogel" in str(conn.execute(f"SELECT * FROM {t}").fetchall())]

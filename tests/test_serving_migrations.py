@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, inspect
 
-from prefilter.serving.store import Store
+from prefilter.serving.store import Store, cases
 from prefilter.serving.store.database import MIGRATIONS
 from prefilter.serving.store.tables import metadata
+
+CASE = "id, decision_id, dedupe_key, severity_band, queue, priority, status, created_at, due_at, key_name"
+DECISION = (
+    "INSERT INTO decisions (id, text_digest, outcome, because, enforced, stage, tokens_seen, tokens_total,"
+    " policy_name, policy_version, model_version, key_name, created_at)"
+    " VALUES ('d', 'x', 'review', '[]', true, 'full', 1, 1, 'p', 1, 'm', 'k', 0)"
+)
 
 
 def engine_of(store: Store) -> Engine:
@@ -47,6 +56,26 @@ def test_migrating_again_keeps_what_is_there(database_url: str) -> None:
     assert again.digest("x") == before
     store.dispose()
     again.dispose()
+
+
+def test_a_database_of_the_first_release_keeps_its_cases(database_url: str) -> None:
+    store = Store.open(database_url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    case = "'c', 'd', 'k', 'unknown', 'any', 0, 'open', 0, 0, 'p'"
+    with store.begin() as conn:
+        config.attributes["connection"] = conn
+        command.upgrade(config, "0001")
+        conn.exec_driver_sql(DECISION)
+        conn.exec_driver_sql(f"INSERT INTO cases ({CASE}) VALUES ({case})")
+        conn.exec_driver_sql("INSERT INTO case_texts (case_id, erased_at) VALUES ('c', 1)")
+    store.migrate()
+    with store.read() as conn:
+        kept = cases.find(conn, "c")
+    store.dispose()
+    assert kept is not None
+    assert (kept.decision_id, kept.context) == ("d", None)
 
 
 def test_migrations_import_nothing_of_ours() -> None:

@@ -24,7 +24,7 @@ from prefilter.serving.settings import Settings
 from prefilter.serving.store import Store, cases, decisions, keys, reviews
 from prefilter.serving.store.cases import Span
 from prefilter.serving.store.decisions import DecisionRow
-from prefilter.serving.triage import ClaimedCase, NewCase, ReviewReceipt, Triage, mask
+from prefilter.serving.triage import ClaimedCase, NewCase, Revealed, ReviewReceipt, Triage, mask
 from serving_samples import ADA, ANN, BEN, LEE, NOW, PIPE, SAM, Clock, a_decision
 
 TEXT = "first part, second part"
@@ -40,10 +40,13 @@ class Room:
         self.triage = Triage(self.store, self.settings, self.clock)
 
     def open(self, text: str = TEXT, spans: tuple[Span, ...] = (), **changes: Any) -> str:
+        context = changes.pop("context", None)
+        if context is not None:
+            changes["context_digest"] = self.store.digest(context, kind="context")
         decision = a_decision(**{"text_digest": self.store.digest(text), **changes})
         with self.store.begin() as conn:
             decisions.insert_many(conn, [decision])
-            return self.triage.open_case(conn, decision=decision, text=text, spans=spans)
+            return self.triage.open_case(conn, decision=decision, text=text, spans=spans, context=context)
 
     def claim(self, principal: Principal = ANN, queue: str = "insult") -> ClaimedCase:
         claimed = self.triage.claim(queue, principal)
@@ -95,6 +98,31 @@ def test_a_retry_opens_no_second_case(room: Room) -> None:
     others = {room.open(item_id="itm_2"), room.open(item_id="itm_1", text="other")}
     assert first not in others
     assert len(others) == 2
+
+
+def test_the_same_text_is_read_once_for_each_thing_it_answers(room: Room) -> None:
+    opened = {context: room.open(item_id="itm_1", context=context) for context in (None, "why", "how")}
+    assert len(set(opened.values())) == 3
+    assert room.open(item_id="itm_1", context="why") == opened["why"]
+
+
+def test_what_a_text_answers_is_masked_whole_and_revealed_with_it(room: Room) -> None:
+    room.open(spans=(Span(0, 5, "insult"),), context="why \x00 \U0001f600")
+    claimed = room.claim()
+    assert claimed.context_masked == "█" * 7
+    assert room.triage.reveal(claimed.case_id, ANN, lease_token=claimed.lease.token) == Revealed(
+        TEXT, "why \x00 \U0001f600"
+    )
+
+
+def test_erasure_and_retention_take_what_a_text_answers_too(room: Room) -> None:
+    erased = room.open(item_id="itm_1", context="why")
+    room.triage.erase("itm_1", SAM)
+    reviewed = room.open(item_id="itm_2", context="why")
+    room.review(room.claim())
+    room.clock.advance(days=31)
+    assert room.triage.purge() == 1
+    assert [(room.row(c).text, room.row(c).context) for c in (erased, reviewed)] == [(None, None)] * 2
 
 
 def test_the_same_text_of_an_item_is_read_once_whichever_key_sends_it(room: Room) -> None:
@@ -155,7 +183,7 @@ def test_text_with_nul_comes_back_exactly(room: Room) -> None:
     room.open(text=odd, spans=(Span(0, 1),))
     claimed = room.claim()
     assert claimed.text_masked == "█" + odd[1:]
-    assert room.triage.reveal(claimed.case_id, ANN, lease_token=claimed.lease.token) == odd
+    assert room.triage.reveal(claimed.case_id, ANN, lease_token=claimed.lease.token).text == odd
 
 
 def test_no_case_is_claimed_twice_when_many_claim_at_once(room: Room) -> None:
@@ -268,7 +296,16 @@ def test_a_case_that_every_reviewer_has_skipped_goes_to_the_leads(room: Room) ->
     case_id = room.open()
     with room.store.begin() as conn:
         for who in (ANN, BEN, LEE):
-            keys.add(conn, key_id=who.key_id, name=who.name, role=who.role, prefix="p", digest=who.name, at=NOW, by="x")
+            keys.add(
+                conn,
+                key_id=who.key_id,
+                name=who.name,
+                role=who.role,
+                prefix="p",
+                digest=who.name,
+                at=NOW,
+                by="x",
+            )
     room.triage.skip(case_id, ANN, lease_token=room.claim(ANN).lease.token)
     assert room.row(case_id).queue == "insult"
     assert sum(view.skipped for view in room.triage.queues(ANN)) == 1
@@ -286,7 +323,9 @@ def test_what_a_single_reviewer_skips_stays_where_a_lead_reads(room: Room) -> No
 
 
 def test_a_claimed_case_says_how_long_it_is_and_why_it_could_not_be_scored(room: Room) -> None:
-    room.open("Vier ganz kurze Worte", because=[{"reason": "unreadable_language"}], unscored="unreadable_language")
+    room.open(
+        "Vier ganz kurze Worte", because=[{"reason": "unreadable_language"}], unscored="unreadable_language"
+    )
     case = room.claim(queue="unscored").to_json()["case"]
     assert (case["words"], case["reason"], case["escalated_by"]) == (4, "unreadable_language", None)
 
@@ -314,7 +353,7 @@ def test_an_escalated_case_given_back_stays_with_the_leads(room: Room) -> None:
 def test_revealing_gives_the_text_and_is_recorded(room: Room) -> None:
     room.open(because=[{"category": "threat", "score": 0.5, "band": [0.3, 0.7]}])
     claimed = room.claim(queue="threat")
-    assert room.triage.reveal(claimed.case_id, ANN, lease_token=claimed.lease.token) == TEXT
+    assert room.triage.reveal(claimed.case_id, ANN, lease_token=claimed.lease.token) == Revealed(TEXT)
     entry = audit.page(room.store)[0]
     assert (entry.action, entry.actor, entry.subject) == ("case.revealed", "ann", claimed.case_id)
     assert entry.body == {"severity_band": "high"}

@@ -84,8 +84,9 @@ async def escalate(request: Request, case_id: str, who: Reviewer) -> Response:
 
 @router.post("/cases/{case_id}/reveal", summary="Read the whole text.", openapi_extra=document(_LEASE))
 async def reveal(request: Request, case_id: str, who: Reviewer) -> Response:
-    """Answer the unmasked text; that it was shown is recorded."""
-    return answer({"text": await _under_lease(request, part(request, "triage").reveal, case_id, who)})
+    """Answer the unmasked text and what it answers; that they were shown is recorded."""
+    revealed = await _under_lease(request, part(request, "triage").reveal, case_id, who)
+    return answer(revealed.to_json())
 
 
 @router.post("/cases/{case_id}/reviews", summary="Decide a case.", openapi_extra=document(_REVIEW))

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from prefilter.models.context import check_context, given_context
 from prefilter.models.text import check_text
 from prefilter.serving.api.wire import Anyone, Pipeline, answer, document, part, read_object, run
 from prefilter.serving.errors import Forbidden, Unprocessable
@@ -31,16 +32,26 @@ async def read(request: Request, decision_id: str, who: Anyone) -> Response:
     "/{decision_id}/appeal",
     summary="Ask for a person to look at a decision.",
     openapi_extra=document(
-        {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}
+        {
+            "type": "object",
+            "required": ["text"],
+            "properties": {"text": {"type": "string"}, "context": {"type": "string"}},
+        }
     ),
 )
 async def appeal(request: Request, decision_id: str, who: Pipeline) -> Response:
-    """Open a case for a decision; the text is sent again, since it was not kept."""
-    body = await read_object(request, required={"text": str}, storable=False)
-    error = check_text(body["text"], max_chars=part(request, "settings").max_text_chars)
-    if error is not None:
-        raise Unprocessable(error.message, code=error.code, field="text")
-    case_id = await run(part(request, "screening").appeal, decision_id, body["text"], who)
+    """Open a case for a decision; the text, and its context, are sent again, since they were not kept."""
+    body = await read_object(request, required={"text": str}, optional={"context": str}, storable=False)
+    limit = part(request, "settings").max_text_chars
+    text, context = body["text"], body.get("context")
+    for name, error in (
+        ("text", check_text(text, max_chars=limit)),
+        ("context", check_context(context, max_chars=limit)),
+    ):
+        if error is not None:
+            raise Unprocessable(error.message, code=error.code, field=name)
+    appeal = part(request, "screening").appeal
+    case_id = await run(appeal, decision_id, text, who, context=given_context(context))
     return answer({"decision_id": decision_id, "case_id": case_id}, status=201)
 
 

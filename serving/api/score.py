@@ -27,7 +27,10 @@ _ITEM = {
         "text": {"type": "string", "minLength": 1},
         "language": {"type": "string"},
         "source": {"type": "string"},
-        "context": {"description": "What the text answers; a row error while the model cannot use it."},
+        "context": {
+            "type": "string",
+            "description": "What the text answers; a row error if the model reads none.",
+        },
     },
 }
 _REQUEST = {
@@ -115,11 +118,13 @@ def _row(row: ScreenedItem, policy: Policy, *, explain: bool) -> dict[str, Any]:
         "stage": scored.stage,
         "evidence": [
             {"category": e.category, "start": e.start, "end": e.end, "score": float(e.score)}
-            for e in scored.evidence
+            for e in (scored.spans if explain else scored.evidence)
         ],
         "decision_id": row.decision_id,
         "enforced": decision.enforced,
     }
+    if scored.context_total:
+        body["context"] = {"seen": scored.context_seen, "total": scored.context_total}
     if row.case_id is not None:
         body["case_id"] = row.case_id
     if explain:

@@ -137,6 +137,7 @@ def _case(value: dict[str, Any], row: Row, *, store: Store, actor: Principal, no
         id=new_id("dec"),
         item_id=row.id,
         text_digest=store.digest(row.text),
+        context_digest=None if row.context is None else store.digest(row.context, kind="context"),
         outcome=value["outcome"],
         because=because,
         scores={head: score for head in HEADS if (score := value[f"score_{head}"]) is not None},
@@ -156,4 +157,4 @@ def _case(value: dict[str, Any], row: Row, *, store: Store, actor: Principal, no
     spans: tuple[Span, ...] = ()
     if value["evidence_start"] is not None:
         spans = (Span(value["evidence_start"], value["evidence_end"], because[0].get("category")),)
-    return NewCase(decision, row.text, spans, row.language)
+    return NewCase(decision, row.text, spans, row.language, row.context)

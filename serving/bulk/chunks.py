@@ -7,7 +7,7 @@ another. The size of a chunk changes no score: the scorer runs one row at a time
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from prefilter.serving.bulk.rows import Row
 
@@ -16,14 +16,25 @@ if TYPE_CHECKING:
 
 CHUNK_ROWS = 32
 CHUNK_CHARS = 100_000
-Text = tuple[str, str | None]  # the text and its declared language
+
+
+class Text(NamedTuple):
+    """What travels to a scorer: the text, its declared language, and what it answers."""
+
+    text: str
+    language: str | None = None
+    context: str | None = None
 
 
 class ScorerLike(Protocol):
     """What is needed of a Scorer."""
 
     def score(
-        self, texts: Sequence[object], *, languages: Sequence[str | None] | None = None
+        self,
+        texts: Sequence[object],
+        *,
+        languages: Sequence[str | None] | None = None,
+        contexts: Sequence[object] | None = None,
     ) -> list[Scored]:
         """Score texts in order."""
         ...
@@ -56,7 +67,7 @@ def cut_chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
     chars = 0
     for row in rows:
         chunk.append(row)
-        chars += len(row.text)
+        chars += len(row.text) + len(row.context or "")
         if len(chunk) == CHUNK_ROWS or chars >= CHUNK_CHARS:
             yield chunk
             chunk, chars = [], 0
@@ -67,7 +78,11 @@ def cut_chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
 def score_chunk(scorer: ScorerLike, chunk: list[Text]) -> list[Scored]:
     """Score one chunk; a row that fails is `internal_fault` (REVIEW), the others keep their scores."""
     try:
-        return scorer.score([text for text, _ in chunk], languages=[language for _, language in chunk])
+        return scorer.score(
+            [row.text for row in chunk],
+            languages=[row.language for row in chunk],
+            contexts=[row.context for row in chunk],
+        )
     except Exception:
         if len(chunk) == 1:
             return [faulted()]

@@ -2,7 +2,7 @@
 
 One row per input row. `because` and `error` are JSON strings; numbers that do not exist are null, never 0.
 Beside the columns that other programs rely on stand `source` (a policy may have bands per stream, so a
-later decision needs it) and `enforced`. Knows no file format.
+later decision needs it), `enforced`, and how much of a row's context was read. Knows no file format.
 """
 
 from __future__ import annotations
@@ -37,8 +37,20 @@ COLUMNS: tuple[str, ...] = (
     "policy_version",
     "source",
     "enforced",
+    "context_seen",
+    "context_total",
 )
-_COUNTS = ("tokens_seen", "tokens_total", "windows", "evidence_start", "evidence_end")
+ADDED: tuple[str, ...] = ("source", "enforced", "context_seen", "context_total")
+"""Columns that files of earlier releases, and of other hands, may lack."""
+_COUNTS = (
+    "tokens_seen",
+    "tokens_total",
+    "windows",
+    "evidence_start",
+    "evidence_end",
+    "context_seen",
+    "context_total",
+)
 
 
 def arrow_schema(metadata: dict[str, str] | None = None) -> pa.Schema:
@@ -91,6 +103,8 @@ def output_row(
         stage=scored.stage,
         enforced=decision.enforced,
     )
+    if scored.context_total:
+        values.update(context_seen=scored.context_seen, context_total=scored.context_total)
     values["evidence_start"], values["evidence_end"] = _evidence_span(scored, decision.because)
     return values
 

@@ -182,7 +182,7 @@ def _check_parquet_columns(source: Input, schema: pa.Schema, columns: Columns) -
         if name not in schema.names:
             raise InputUnreadable(f"{source.path}: no column {name!r}", field=name)
     for name in columns.names:
-        if name not in schema.names or name == columns.context:
+        if name not in schema.names:
             continue
         if schema.names.count(name) > 1:
             raise InputUnreadable(f"{source.path}: column {name!r} stands there twice", field=name)

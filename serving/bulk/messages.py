@@ -24,12 +24,15 @@ def write_texts(chunk: Sequence[Text]) -> bytes:
 
 def read_texts(message: bytes) -> list[Text]:
     """What `write_texts` wrote."""
-    return [(text, language) for text, language in json.loads(message)]
+    return [Text(*row) for row in json.loads(message)]
 
 
 def write_scored(scored: Sequence[Scored]) -> bytes:
     """The answers to a chunk on their way back."""
-    rows = [{**asdict(row), "scores": {head: float(score) for head, score in row.scores.items()}} for row in scored]
+    rows = [
+        {**asdict(row), "scores": {head: float(score) for head, score in row.scores.items()}}
+        for row in scored
+    ]
     return json.dumps(rows).encode("ascii")
 
 
@@ -44,7 +47,8 @@ def read_scored(message: bytes) -> list[Scored]:
     for row in json.loads(message):
         row["scores"] = {head: np.float32(score) for head, score in row["scores"].items()}
         row["error"] = None if row["error"] is None else RowError(**row["error"])
-        row["evidence"] = tuple(Evidence(**evidence) for evidence in row["evidence"])
+        for name in ("evidence", "spans"):
+            row[name] = tuple(Evidence(**evidence) for evidence in row[name])
         rows.append(Scored(**row))
     return rows
 

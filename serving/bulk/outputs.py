@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefilter.serving.bulk.columns import arrow_schema, to_json
+from prefilter.serving.bulk.columns import ADDED, arrow_schema, to_json
 from prefilter.serving.bulk.errors import InputUnreadable
 from prefilter.serving.bulk.formats import open_to_read, open_to_write, recognise
 from prefilter.serving.bulk.inputs import READ_FAULTS
@@ -111,14 +111,14 @@ def _known(rows: list[dict[str, Any]], schema: pa.Schema, path: Path) -> pa.Sche
 
 
 def _fitted(table: pa.Table, schema: pa.Schema, path: Path) -> pa.Table:
-    """Return `table` with the columns of a scores file; only `source` and `enforced` may be absent."""
+    """Return `table` with the columns of a scores file; only those of ADDED may be absent."""
     import pyarrow as pa
 
     columns = []
     for field in schema:
         if field.name in table.schema.names:
             columns.append(table.column(field.name).cast(field.type))
-        elif field.name in ("source", "enforced"):
+        elif field.name in ADDED:
             columns.append(pa.chunked_array([pa.nulls(table.num_rows, field.type)]))
         else:
             raise InputUnreadable(f"{path}: no column {field.name!r}; is it a scores file?", field=field.name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from prefilter.models.context import given_context
 from prefilter.models.text import RowError
 
 MAX_NAME_CHARS = 256
@@ -16,13 +17,16 @@ MAX_NAME_CHARS = 256
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which columns hold what. `id`, `language` and `source` may be absent from a file, `text` may not."""
+    """Which columns hold what. `id`, `language` and `source` may be absent from a file, `text` may not.
+
+    `context` is read only where it is named: many a file has an unrelated column of that name.
+    """
 
     text: str = "text"
     id: str = "id"
     language: str = "language"
     source: str = "source"
-    context: str | None = None  # named only to refuse: the model cannot use what a text answers
+    context: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -53,6 +57,7 @@ class Row:
     language: str | None = None
     source: str | None = None
     error: RowError | None = None
+    context: str | None = None
 
 
 def broken_row(number: int, *, input_index: int, where: str, why: str) -> Row:
@@ -80,15 +85,25 @@ def row_from_fields(
         return refuse("missing_text", f"{columns.text} is missing")
     if not isinstance(text, str):
         return refuse("not_a_string", f"{columns.text} is not a string")
-    if columns.context is not None and fields.get(columns.context) not in (None, ""):
-        return refuse("context_unsupported", f"{columns.context} is set, and the model cannot use a context")
+    context = None if columns.context is None else fields.get(columns.context)
+    if context is not None and not isinstance(context, str):
+        return refuse("context_not_a_string", f"{columns.context} is not a string")
     names: list[str | None] = []
     for column in (columns.language, columns.source):
         value = fields.get(column)
         if value is not None and (not isinstance(value, str) or not _is_plain(value)):
             return refuse("wrong_type", f"{column} must be a string of at most {MAX_NAME_CHARS} characters")
         names.append(value or None)
-    return Row(number, row_id, input_index, where, text=text, language=names[0], source=names[1])
+    return Row(
+        number,
+        row_id,
+        input_index,
+        where,
+        text=text,
+        language=names[0],
+        source=names[1],
+        context=given_context(context),
+    )
 
 
 def _read_id(value: object) -> str | None:

@@ -146,7 +146,7 @@ def score_rows(rows: Iterator[Row], pool: Pool) -> Iterator[tuple[Row, Scored | 
     def texts() -> Iterator[list[Text]]:
         for chunk in cut_chunks(rows):
             under_way.append(chunk)
-            yield [(row.text, row.language) for row in chunk if row.error is None]
+            yield [Text(row.text, row.language, row.context) for row in chunk if row.error is None]
 
     for scored in pool.score(texts()):
         results = iter(scored)

@@ -78,6 +78,7 @@ def case_page(request: Request, who: Reviewer, case_id: str) -> Response:
         "case": case,
         "pieces": cut,
         "whole": all(piece.kind == "hidden" for piece in cut),
+        "masks": sum(piece.kind == "hidden" for piece in cut),
         "why_unscored": UNSCORED.get(case.unscored or ""),
         "meaning": taxonomy().get(case.category or ""),
         "now": now,
@@ -99,12 +100,15 @@ def renew(request: Request, who: Reviewer, case_id: str, body: Held) -> Response
 
 @router.post("/cases/{case_id}/reveal")
 def reveal(request: Request, who: Reviewer, case_id: str, body: Held) -> Response:
-    """Answer with the whole text in pieces, and record who asked."""
+    """Answer with the whole text, and what it answers, in pieces, and record who asked."""
     triage = _triage(request)
-    text = triage.reveal(case_id, who, lease_token=body["lease_token"])
+    revealed = triage.reveal(case_id, who, lease_token=body["lease_token"])
     case = triage.current(who)
     spans = [(span.start, span.end) for span in case.spans] if case and case.case_id == case_id else []
-    return JSONResponse({"pieces": [piece.to_json() for piece in pieces(text, spans, hidden=False)]})
+    answer = {"pieces": [piece.to_json() for piece in pieces(revealed.text, spans, hidden=False)]}
+    if revealed.context is not None:
+        answer["context"] = [piece.to_json() for piece in pieces(revealed.context, [], hidden=False)]
+    return JSONResponse(answer)
 
 
 @router.post("/cases/{case_id}/reviews")

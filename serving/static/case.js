@@ -12,6 +12,7 @@ const form = $("judgement");
 const draft = new Draft(page.reviewer, page.case);
 const address = `${page.base}/cases/${encodeURIComponent(page.case)}`;
 const masked = [...$("passage").childNodes];
+const maskedContext = [...($("answered")?.childNodes ?? [])];
 const rows = [...document.querySelectorAll(".label-row")];
 
 let current = rows[0];
@@ -181,8 +182,9 @@ async function toggleText() {
   if (sending || leaving) return;
   $("reveal").disabled = true;
   try {
-    const { pieces } = await send(`${address}/reveal`, { lease_token: page.lease });
+    const { pieces, context } = await send(`${address}/reveal`, { lease_token: page.lease });
     $("passage").replaceChildren(...passageOf(pieces));
+    if (context) $("answered")?.replaceChildren(...passageOf(context));
     shown(true);
     toDeciding();
   } catch (error) {
@@ -194,6 +196,7 @@ async function toggleText() {
 
 function hideAgain() {
   $("passage").replaceChildren(...masked);
+  $("answered")?.replaceChildren(...maskedContext);
   shown(false);
 }
 

@@ -68,6 +68,7 @@ class CaseRow:
     resolved_at: datetime | None
     unscored: str | None  # the reason code of the decision, where the text could not be scored
     text: str | None
+    context: str | None  # what the text answers
     spans: tuple[Span, ...]
 
 
@@ -90,6 +91,7 @@ class NewCaseRow:
     due_at: datetime
     text: str
     spans: tuple[Span, ...]
+    context: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class QueueCount:
     oldest_at: datetime | None
 
 
-_TEXT_COLUMNS = ("text", "spans")
+_TEXT_COLUMNS = ("text", "context", "spans")
 _ROW = [cases.c[name] for name in CaseRow.__slots__ if name not in (*_TEXT_COLUMNS, "unscored")]
 
 
@@ -123,6 +125,7 @@ def open_many(conn: Connection, new: Sequence[NewCaseRow]) -> list[str]:
             {
                 "case_id": row.id,
                 "text": row.text,
+                "context": row.context,
                 "spans": [[span.start, span.end, span.category] for span in row.spans],
             }
             for row in fresh
@@ -322,7 +325,7 @@ def _under_lease(
 
 def _one(conn: Connection, *where: ColumnElement[bool]) -> CaseRow | None:
     joined = (
-        select(*_ROW, decisions.c.unscored, case_texts.c.text, case_texts.c.spans)
+        select(*_ROW, decisions.c.unscored, case_texts.c.text, case_texts.c.context, case_texts.c.spans)
         .join_from(cases, decisions, decisions.c.id == cases.c.decision_id)
         .outerjoin(case_texts, case_texts.c.case_id == cases.c.id)
     )

@@ -31,6 +31,7 @@ class DecisionRow:
     model_version: str
     key_name: str  # the Principal's name
     created_at: datetime
+    context_digest: str | None = None  # Store.digest(context, kind="context")
     source: str | None = None
     language: str | None = None
     unscored: str | None = None  # the reason code of a valid text that could not be scored

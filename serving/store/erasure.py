@@ -1,6 +1,6 @@
 """Erasure: what is forgotten of a case, by the id of its item or when its retention has passed.
 
-Texts, spans and notes go; that there was a case, and what became of it, stays.
+Texts, what they answered, spans and notes go; that there was a case, and what became of it, stays.
 """
 
 from __future__ import annotations
@@ -61,4 +61,4 @@ def purge(conn: Connection, *, resolved_before: datetime, now: datetime, limit: 
 
 def _erase_texts(conn: Connection, ids: Sequence[str], *, now: datetime) -> None:
     statement = update(case_texts).where(case_texts.c.case_id.in_(ids), case_texts.c.erased_at.is_(None))
-    conn.execute(statement.values(text=None, spans=None, erased_at=now))
+    conn.execute(statement.values(text=None, context=None, spans=None, erased_at=now))

@@ -1,7 +1,7 @@
 """The tables, as SQLAlchemy sees them; `serving/migrations` makes them. A test compares the two.
 
-Statuses are spelled here once. Item text has one home, `case_texts.text`; everywhere else stands a keyed
-digest.
+Statuses are spelled here once. Item text and what it answers have one home, `case_texts`; everywhere else
+stands a keyed digest.
 """
 
 from __future__ import annotations
@@ -124,6 +124,7 @@ decisions = Table(
     Column("id", Word(40), primary_key=True),
     Column("item_id", AnyText),
     Column("text_digest", Word(64), nullable=False),
+    Column("context_digest", Word(64)),  # of what the text answered, where it came with it
     Column("source", AnyText),
     Column("language", AnyText),
     Column("outcome", Word(8), nullable=False),
@@ -186,6 +187,7 @@ case_texts = Table(
     metadata,
     Column("case_id", Word(40), ForeignKey("cases.id"), primary_key=True),
     Column("text", ItemText),
+    Column("context", ItemText),
     Column("spans", Json),
     Column("erased_at", Instant),
 )

@@ -19,12 +19,28 @@ MASK = "█"
 
 @dataclass(frozen=True, slots=True)
 class NewCase:
-    """What opens a case: a REVIEW decision, the item's text, and the spans (code points) that decided."""
+    """What opens a case: a REVIEW decision, the item's text, and the spans (code points) that speak for it.
+
+    `context`: what the text answers, for the reviewer to judge it by.
+    """
 
     decision: DecisionRow
     text: str
     spans: Sequence[Span] = ()
     language: str | None = None
+    context: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """The whole text and what it answers, to the reviewer who asked for them."""
+
+    text: str
+    context: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the wire shape: `{"text"}`, and `"context"` where there is one."""
+        return {"text": self.text} if self.context is None else {"text": self.text, "context": self.context}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +59,7 @@ class ClaimedCase:
     category: str | None  # None: the item could not be scored
     severity_band: str  # low | medium | high | unknown
     text_masked: str  # as long as the text, in code points
+    context_masked: str | None  # what the text answers, all of it masked; None where it answers nothing
     spans: tuple[Span, ...]
     words: int  # of the whole text: how much there is to read, before a word of it is seen
     language: str | None
@@ -62,6 +79,7 @@ class ClaimedCase:
                 "category": self.category,
                 "severity_band": self.severity_band,
                 "text_masked": self.text_masked,
+                "context_masked": self.context_masked,
                 "spans": spans,
                 "words": self.words,
                 "language": self.language,
@@ -114,6 +132,7 @@ def claimed(row: CaseRow) -> ClaimedCase:
         category=row.category,
         severity_band=row.severity_band,
         text_masked=mask(row.text or "", row.spans),
+        context_masked=None if row.context is None else mask(row.context, ()),
         spans=row.spans,
         words=len((row.text or "").split()),
         language=row.language,

@@ -32,7 +32,15 @@ from prefilter.serving.store.columns import canonical
 from prefilter.serving.store.database import serialise
 from prefilter.serving.store.decisions import DecisionRow
 from prefilter.serving.store.reviews import ReviewRow
-from prefilter.serving.triage.claimed import ClaimedCase, Lease, NewCase, QueueView, claimed, deciding
+from prefilter.serving.triage.claimed import (
+    ClaimedCase,
+    Lease,
+    NewCase,
+    QueueView,
+    Revealed,
+    claimed,
+    deciding,
+)
 from prefilter.serving.triage.judgement import STORED_LABELS, ReviewReceipt, check_review, receipt
 
 UNSCORED_QUEUE = "unscored"
@@ -77,16 +85,17 @@ class Triage:
         text: str,
         spans: Sequence[Span] = (),
         language: str | None = None,
+        context: str | None = None,
     ) -> str:
         """Open one case in the open transaction and return its id; see `open_cases`."""
-        return self.open_cases(conn, [NewCase(decision, text, spans, language)])[0]
+        return self.open_cases(conn, [NewCase(decision, text, spans, language, context)])[0]
 
     def open_cases(self, conn: Connection, new: Sequence[NewCase]) -> list[str]:
         """Open cases in the open transaction and return an id for each, in order.
 
-        The decisions must be stored before. A case for the same item id and text exists already after a retry,
-        or after another key sent them, open or resolved: its id is returned and nothing is opened. An item
-        without an id is known by its text alone.
+        The decisions must be stored before. A case for the same item id, text and context exists already after
+        a retry, or after another key sent them, open or resolved: its id is returned and nothing is opened. An
+        item without an id is known by its text and context alone.
         """
         return case_rows.open_many(conn, [self._new_row(case) for case in new])
 
@@ -187,7 +196,9 @@ class Triage:
             self._lived(case_rows.skip(conn, case_id, principal.name, token=lease_token, now=now))
             self._audit(conn, principal, "case.skipped", case_id, {}, now)
             if case_rows.hand_to_leads(conn, case_id):
-                self._audit(conn, principal, "case.escalated", case_id, {"because": "skipped by every reviewer"}, now)
+                self._audit(
+                    conn, principal, "case.escalated", case_id, {"because": "skipped by every reviewer"}, now
+                )
 
     def escalate(self, case_id: str, principal: Principal, *, lease_token: str) -> None:
         """Hand a case to the leads; raises LeaseLost."""
@@ -197,8 +208,8 @@ class Triage:
             self._lived(case_rows.escalate(conn, case_id, principal.name, token=lease_token, now=now))
             self._audit(conn, principal, "case.escalated", case_id, {}, now)
 
-    def reveal(self, case_id: str, principal: Principal, *, lease_token: str) -> str:
-        """Return the unmasked text to the holder of the lease and record the exposure; raises LeaseLost."""
+    def reveal(self, case_id: str, principal: Principal, *, lease_token: str) -> Revealed:
+        """Return text and context unmasked to the holder of the lease, record the exposure; raises LeaseLost."""
         now = self._clock()
         with self._store.begin() as conn:
             row = self._held(conn, case_id, principal)
@@ -208,7 +219,7 @@ class Triage:
                 raise LeaseLost
             case_rows.expose(conn, new_id("exp"), row, principal.name, now=now)
             self._audit(conn, principal, "case.revealed", case_id, {"severity_band": row.severity_band}, now)
-            return row.text
+            return Revealed(row.text, row.context)
 
     def review(
         self,
@@ -315,11 +326,14 @@ class Triage:
             due_at=decision.created_at + timedelta(hours=DUE_HOURS),
             text=new.text,
             spans=tuple(new.spans),
+            context=new.context,
         )
 
     def _dedupe_key(self, decision: DecisionRow) -> str:
-        # Whoever sends it: a person reads the same text of the same item once.
+        # Whoever sends it: a person reads the same text of the same item once, per thing that it answers.
         parts = [decision.item_id, decision.text_digest]
+        if decision.context_digest is not None:
+            parts.append(decision.context_digest)
         return self._store.digest(canonical(parts), kind="case")
 
     def _held(self, conn: Connection, case_id: str, principal: Principal) -> CaseRow:
