@@ -150,7 +150,7 @@ def _compare(gate: Gate, candidate: Readings, live: Readings) -> Iterator[Findin
 
 def _mean(gate: Gate, ours: Readings, theirs: Readings) -> Finding:
     """Judge the mean: against the live model on what both have, and the candidate must have all of that."""
-    label = f"mean of {len(ours)}: " + ", ".join(gate.metrics)
+    label = f"mean of {len(ours or theirs)}"
     lost = bool(theirs.keys() - ours.keys())
     if not ours or lost or (_exact(gate) - ours.keys() and not gate.optional):
         live = mean_reading(theirs) if theirs else None
