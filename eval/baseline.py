@@ -37,9 +37,17 @@ PASSES = 200
 class Labelled(Protocol):
     """Training examples: texts, and per head a soft label and a weight (0 where unknown), [n, heads]."""
 
-    texts: list[str]
-    labels: NDArray[np.float32]
-    weights: NDArray[np.float32]
+    @property
+    def texts(self) -> Sequence[str]:
+        """The texts [n]."""
+
+    @property
+    def labels(self) -> NDArray[np.float32]:
+        """Soft labels [n, heads]."""
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """Weights [n, heads]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +161,8 @@ def main(
 
     folder = data_dir or data_dir_from_env()
     examples = load_examples(Recipe.load(recipe_path), folder)[0].of("train")
+    # The network is shown a source's texts as often as its share says; here that is part of their weight.
+    examples = replace(examples, weights=examples.weights * examples.share[:, None])
     entries = [replace(e, max_rows=min(filter(None, (e.max_rows, limit)), default=None)) for e in planned_suites()]
     command = f"prefilter baseline {recipe_path.as_posix() if not recipe_path.is_absolute() else recipe_path.name}"
     command += f" --rows {rows}" if rows != MAX_ROWS else ""

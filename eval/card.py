@@ -160,7 +160,7 @@ def making(document: Document) -> Section | None:
 
 
 def _functionalities(document: Document) -> list[tuple[str, ...]]:
-    found = next((s["hatecheck"] for s in document["suites"].values() if s.get("hatecheck")), {})
+    found: Document = next((s["hatecheck"] for s in document["suites"].values() if s.get("hatecheck")), {})
     rows = [
         (own["accuracy"], (f"HateCheck functionality, `{head}` right", name, rate(own, "accuracy"), str(own["n"])))
         for head, checked in found.items()
@@ -171,8 +171,8 @@ def _functionalities(document: Document) -> list[tuple[str, ...]]:
 
 
 def _terms(document: Document) -> list[tuple[str, ...]]:
-    found = next((s["bias"] for s in document["suites"].values() if s.get("bias")), {})
-    rows = []
+    found: Document = next((s["bias"] for s in document["suites"].values() if s.get("bias")), {})
+    rows: list[tuple[str, ...]] = []
     for head, own in list(found.items())[:1]:
         lowest = [
             (row[kind], (f"identity term, {kind.upper()} AUC of `{head}`", term, spread(row, kind), str(row["n"])))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -113,28 +115,27 @@ def _headlines(every: Sequence[Summary]) -> list[tuple[str, ...]]:
             shared = [suite for suite in shared if _same_rows(every, suite)]
             means = [np.mean([_head(own, s, head, metric)[metric] for s in shared]) for own in every if shared]
             if shared:
-                rows.append((f"mean {word} of `{head}` over {len(shared)} suites", *(f"{v:.3f}" for v in means)))
-    for head, kind in ((h, k) for h in ("hate", ANY) for k in ("all", "hateful", "non_hateful")):
+                rows.append((f"mean {word} of `{head}` (suites: {len(shared)})", *(f"{v:.3f}" for v in means)))
+    for head, kind in product(("hate", ANY), ("all", "hateful", "non_hateful")):
         title = f"HateCheck, {kind.replace('_', '-')} cases, accuracy of `{head}`"
-        rows.append(_line(title, every, "hatecheck", lambda own, h=head, k=kind: rate(own[h][k], "accuracy")))
-    for head, kind in ((h, k) for h in ("toxicity", ANY) for k in ("bpsn", "bnsp")):
+        rows.append(_line(title, every, ("hatecheck", head, kind), partial(rate, name="accuracy")))
+    for head, kind in product(("toxicity", ANY), ("bpsn", "bnsp")):
         title = f"madlibs, worst identity term, {kind.upper()} of `{head}`"
-        rows.append(_line(title, every, "bias", lambda own, h=head, k=kind: spread(own[h]["worst"][k], "auroc")))
-    rows.append(_line("toxic spans, character F1", every, "spans", lambda own: spread(own, "f1")))
+        rows.append(_line(title, every, ("bias", head, "worst", kind), partial(spread, name="auroc")))
+    rows.append(_line("toxic spans, character F1", every, ("spans",), partial(spread, name="f1")))
     return [row for row in rows if set(row[1:]) != {NONE}]
 
 
 def _line(
-    title: str, every: Sequence[Summary], key: str, shown: Callable[[Mapping[str, Any]], str]
+    title: str, every: Sequence[Summary], path: tuple[str, ...], shown: Callable[[Mapping[str, Any]], str]
 ) -> tuple[str, ...]:
-    """A row of what the first suite with `key` says of each, a dash where one has it not."""
+    """A row of what the first suite that has anything under `path` says of each, a dash where none has."""
     cells = []
     for own in every:
-        found = next((suite[key] for suite in own["suites"].values() if suite.get(key)), None)
-        try:
-            cells.append(NONE if found is None else shown(found))
-        except (KeyError, AttributeError):  # a model without that head, or a set without terms
-            cells.append(NONE)
+        found: Any = next((suite for suite in own["suites"].values() if suite.get(path[0])), None)
+        for key in path:
+            found = found.get(key) if found else None
+        cells.append(shown(found) if found else NONE)
     return (title, *cells)
 
 

@@ -36,7 +36,7 @@ def test_the_comparison_shows_both_and_means_over_suites(document: dict[str, Any
     assert section is not None
     made, headline, auprc, *_ = section.tables
     assert made.rows[0][0] == "before"
-    assert ("mean AUPRC of `any` over 1 suites", "0.250", "1.000") in headline.rows
+    assert ("mean AUPRC of `any` (suites: 1)", "0.250", "1.000") in headline.rows
     assert next(row for row in auprc.rows if row[1] == "`any`")[2].startswith("0.250")
 
 

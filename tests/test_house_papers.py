@@ -32,7 +32,7 @@ def pins(lock: Path) -> dict[str, str]:
 
 def test_the_changelog_begins_with_this_version() -> None:
     titles = re.findall(r"^## (\S+)", text("CHANGELOG.md"), re.M)
-    assert [title for title in titles if title != "Unreleased"][0] == PROJECT["project"]["version"]
+    assert next(title for title in titles if title != "Unreleased") == PROJECT["project"]["version"]
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
