@@ -1,4 +1,4 @@
-"""The results page, as Markdown and as one HTML file that needs no network, no script and no other file."""
+"""The model card, as Markdown and as one HTML file that needs no network, no script and no other file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables and sections of a results page before any file format, and how numbers are written in them.
+"""Tables and sections of a model card before any file format, and how numbers are written in them.
 
 Numbers are rounded here and nowhere else.
 """
@@ -30,7 +30,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A titled part of the page: a text, points, tables; `figures` names the plots that belong to it."""
+    """A titled part of the card: a text, points, tables; `figures` names the plots that belong to it."""
 
     title: str
     text: str
