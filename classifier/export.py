@@ -1,8 +1,9 @@
 """Export: the trained network as an ONNX graph with fused attention, checked number by number against PyTorch.
 
-The graph takes `input_ids` int64 [1, tokens], one unpadded window at a time, so it needs no attention mask. A BERT
-encoder is written out by `PlainBert`, whose operations are exactly those that onnxruntime's optimiser fuses; any
-other architecture goes through its own forward. Parity is measured, and a graph that misses it is refused.
+The graph takes `input_ids` and `token_type_ids`, int64 [1, tokens], one unpadded window at a time, so it needs no
+attention mask; it gives `logits` [1, heads] and `evidence` [1, tokens, heads]. A BERT encoder is written out by
+`PlainBert`, whose operations are exactly those that onnxruntime's optimiser fuses; any other architecture goes through
+its own forward. Parity is measured, and a graph that misses it is refused.
 """
 
 from __future__ import annotations
@@ -58,11 +59,11 @@ class PlainBert(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, input_ids: Tensor) -> Tensor:
+    def forward(self, input_ids: Tensor, token_type_ids: Tensor) -> tuple[Tensor, Tensor]:
         encoder: Any = self.network.encoder
         embeddings, config = encoder.embeddings, encoder.config
         positions = torch.arange(input_ids.shape[1]).unsqueeze(0)
-        states = embeddings.word_embeddings(input_ids) + embeddings.token_type_embeddings(torch.zeros_like(input_ids))
+        states = embeddings.word_embeddings(input_ids) + embeddings.token_type_embeddings(token_type_ids)
         states = embeddings.LayerNorm(states + embeddings.position_embeddings(positions))
         heads, size = config.num_attention_heads, config.hidden_size // config.num_attention_heads
 
@@ -78,7 +79,9 @@ class PlainBert(nn.Module):
             states = layer.attention.output.LayerNorm(layer.attention.output.dense(context) + states)
             inner = torch.nn.functional.gelu(layer.intermediate.dense(states))
             states = layer.output.LayerNorm(layer.output.dense(inner) + states)
-        return self.network.pool(states, None)
+        keep = 1 - token_type_ids
+        logits, evidence = self.network.pool(states, keep)
+        return self.network.finish(logits, input_ids, keep), evidence
 
 
 class _AnyEncoder(nn.Module):
@@ -86,9 +89,9 @@ class _AnyEncoder(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, input_ids: Tensor) -> Tensor:
-        logits: Tensor = self.network(input_ids, None)
-        return logits
+    def forward(self, input_ids: Tensor, token_type_ids: Tensor) -> tuple[Tensor, Tensor]:
+        logits, evidence = self.network(input_ids, None, token_type_ids)
+        return logits, evidence
 
 
 def export_onnx(network: HarmNetwork, path: Path) -> None:
@@ -98,25 +101,28 @@ def export_onnx(network: HarmNetwork, path: Path) -> None:
     bert = config.model_type == "bert" and config.hidden_act == "gelu"
     module: nn.Module = PlainBert(network) if bert else _AnyEncoder(network)
     example = torch.randint(1000, 2000, (1, 17))
+    types = (torch.arange(17) >= 12).long().unsqueeze(0)
     raw = path.with_suffix(".raw.onnx")
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module,
-            (example,),
+            (example, types),
             str(raw),
-            input_names=["input_ids"],
-            output_names=["logits"],
-            dynamic_axes={"input_ids": {1: "tokens"}},
+            input_names=["input_ids", "token_type_ids"],
+            output_names=["logits", "evidence"],
+            dynamic_axes={name: {1: "tokens"} for name in ("input_ids", "token_type_ids", "evidence")},
             opset_version=OPSET,
             dynamo=False,
         )
+    options = FusionOptions("bert")
+    options.enable_embed_layer_norm = False  # its fused form takes no table of int8 rows
     fused = optimizer.optimize_model(
         str(raw),
         model_type="bert",
         num_heads=int(config.num_attention_heads),
         hidden_size=int(config.hidden_size),
-        optimization_options=FusionOptions("bert"),
+        optimization_options=options,
     )
     fused.save_model_to_file(str(path))
     raw.unlink()
@@ -133,6 +139,14 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
+def feed(tokenised: Tokenised, window: int) -> dict[str, NDArray[np.int64]]:
+    """One window as the graph takes it."""
+    return {
+        "input_ids": tokenised.window(window)[None].astype(np.int64),
+        "token_type_ids": tokenised.window_types(window)[None].astype(np.int64),
+    }
+
+
 def session_logits(path: Path, tokenised: Tokenised) -> NDArray[np.float32]:
     """Logits [windows, heads] of every window by an ONNX file, one window per run, on a session per core."""
     cores = os.cpu_count() or 1
@@ -140,9 +154,7 @@ def session_logits(path: Path, tokenised: Tokenised) -> NDArray[np.float32]:
 
     def work(part: NDArray[np.int64]) -> list[NDArray[np.float32]]:
         session = open_session(path)
-        return [
-            session.run(["logits"], {"input_ids": tokenised.window(int(w))[None].astype(np.int64)})[0] for w in part
-        ]
+        return [session.run(["logits"], feed(tokenised, int(w)))[0] for w in part]
 
     with ThreadPoolExecutor(cores) as pool:
         rows = [row for part in pool.map(work, parts) for row in part]

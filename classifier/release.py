@@ -23,7 +23,7 @@ from prefilter.classifier.calibrate import HeadFit, fit_calibrator, per_text
 from prefilter.classifier.card import write_card
 from prefilter.classifier.edges import fit_edges
 from prefilter.classifier.examples import Examples
-from prefilter.classifier.export import Parity, check_parity, export_onnx, parity, session_logits
+from prefilter.classifier.export import Parity, check_parity, export_onnx, feed, parity, session_logits
 from prefilter.classifier.network import encoder_dir
 from prefilter.classifier.quantize import flips, outcomes, quantise
 from prefilter.classifier.recipe import Recipe
@@ -88,7 +88,7 @@ def export(
     logits = session_logits(run_dir / FP32, development)
     found = parity(window_logits(network, development, recipe), logits)
     check_parity(found, budget=recipe.parity_budget)
-    smooth(run_dir / FP32, run_dir / SMOOTHED, (training.window(w).astype(np.int64) for w in range(len(training.text))))
+    smooth(run_dir / FP32, run_dir / SMOOTHED, (feed(training, w) for w in range(len(training.text))))
     quantise(run_dir / SMOOTHED, run_dir / manifests.MODEL)
     return found, logits
 

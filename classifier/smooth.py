@@ -3,13 +3,14 @@
 Dynamic int8 takes one activation scale for a whole tensor; a few channels with large values then cost all others
 their precision. Dividing each channel by a factor and multiplying the weights' rows by it changes nothing in fp32
 and evens the ranges out: SmoothQuant (Xiao et al. 2023, eq. 4), s_j = max|X_j|^a / max|W_j|^(1-a). The embedding table,
-too large for fp32 and too uneven for one scale, is kept as int8 with a scale per word piece.
+too large for fp32 and too uneven for one scale, is kept as int8 with a scale per word piece; the wide part's tables,
+narrow ones, as float16.
 Works on ONNX graphs; knows neither texts nor heads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +22,17 @@ from onnx import TensorProto, helper, numpy_helper
 STRENGTH = 0.85
 """Of 0.35 to 1, the strength whose int8 logits lie nearest to fp32's on this encoder: half the difference of none."""
 TABLE_ROWS = 10_000
+BROAD = 64
+"""Columns from which a table counts as broad."""
 Floats = NDArray[np.float32]
+Feed = dict[str, NDArray[np.int64]]
 
 
-def smooth(source: Path, target: Path, windows: Iterable[NDArray[np.int64]], *, strength: float = STRENGTH) -> None:
+def smooth(source: Path, target: Path, windows: Iterable[Feed], *, strength: float = STRENGTH) -> None:
     """Write `source` with evened-out activations and a row-wise int8 embedding table to `target`.
 
-    `windows`: id rows int64 [tokens] to take the activations' ranges from, a few hundred. The result computes the
-    same function as `source` in fp32, but for the table's rounding.
+    `windows`: a few hundred windows, as the graph takes them, to take the activations' ranges from. The result
+    computes the same function as `source` in fp32, but for the tables' rounding.
     """
     model = onnx.load(source)
     weights = {i.name: i for i in model.graph.initializer}
@@ -36,7 +40,7 @@ def smooth(source: Path, target: Path, windows: Iterable[NDArray[np.int64]], *, 
     highest = _channel_maxima(model, {n.input[0] for n in products}, windows)
     for node in products:
         _even_out(model.graph, node, weights, highest[node.input[0]], strength)
-    _table_by_rows(model.graph)
+    _shrink_tables(model.graph)
     onnx.save(model, target)
 
 
@@ -46,7 +50,7 @@ def _is_product(node: onnx.NodeProto, weights: dict[str, onnx.TensorProto]) -> b
 
 
 def _channel_maxima(
-    model: onnx.ModelProto, names: set[str], windows: Iterable[NDArray[np.int64]]
+    model: onnx.ModelProto, names: set[str], windows: Iterable[Feed]
 ) -> dict[str, Floats]:
     """Largest absolute value of each channel of the tensors `names` over all windows."""
     probe = onnx.ModelProto()
@@ -55,8 +59,8 @@ def _channel_maxima(
     probe.graph.output.extend(helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in ordered)
     session = onnxruntime.InferenceSession(probe.SerializeToString(), providers=["CPUExecutionProvider"])
     maxima: dict[str, Floats] = {}
-    for ids in windows:
-        for name, value in zip(ordered, session.run(ordered, {"input_ids": ids[None]}), strict=True):
+    for window in windows:
+        for name, value in zip(ordered, session.run(ordered, window), strict=True):
             here = np.abs(value).reshape(-1, value.shape[-1]).max(axis=0)
             maxima[name] = np.maximum(maxima[name], here) if name in maxima else here
     return maxima
@@ -85,27 +89,37 @@ def _even_out(
         graph.initializer.remove(tensor)
 
 
-def _table_by_rows(graph: onnx.GraphProto) -> None:
-    """Replace the lookup in a large fp32 table by one in an int8 table and its row scales."""
+def _shrink_tables(graph: onnx.GraphProto) -> None:
+    """Replace the lookups in large fp32 tables: broad rows by int8 rows with a scale each, narrow ones by float16."""
     tables = {i.name: i for i in graph.initializer if len(i.dims) == 2 and i.dims[0] >= TABLE_ROWS}
-    for node in list(_lookups(graph, tables)):
+    lookups = [n for n in graph.node if n.op_type == "Gather" and n.input[0] in tables]
+    for number, node in enumerate(lookups):
         table = tables[node.input[0]]
-        values = numpy_helper.to_array(table)
-        scale = np.maximum(np.abs(values).max(axis=1, keepdims=True), 1e-8) / 127
-        graph.initializer.append(numpy_helper.from_array(np.round(values / scale).astype(np.int8), "table/int8"))
-        graph.initializer.append(numpy_helper.from_array(scale.astype(np.float32), "table/scale"))
-        position, ids = list(graph.node).index(node), node.input[1]
-        steps = [
-            helper.make_node("Gather", ["table/int8", ids], ["table/row"], name="table/gather"),
-            helper.make_node("Cast", ["table/row"], ["table/float"], to=TensorProto.FLOAT, name="table/cast"),
-            helper.make_node("Gather", ["table/scale", ids], ["table/row_scale"], name="table/gather_scale"),
-            helper.make_node("Mul", ["table/float", "table/row_scale"], [node.output[0]], name="table/mul"),
-        ]
+        make = _by_rows if table.dims[1] >= BROAD else _in_halves
+        position = list(graph.node).index(node)
+        steps = make(graph, f"table{number}", numpy_helper.to_array(table), node.input[1], node.output[0])
         graph.node.remove(node)
         for offset, step in enumerate(steps):
             graph.node.insert(position + offset, step)
-        graph.initializer.remove(table)
+        if not any(table.name in other.input for other in graph.node):
+            graph.initializer.remove(table)
 
 
-def _lookups(graph: onnx.GraphProto, tables: dict[str, onnx.TensorProto]) -> Iterator[onnx.NodeProto]:
-    return (n for n in graph.node if n.op_type == "Gather" and n.input[0] in tables)
+def _by_rows(graph: onnx.GraphProto, name: str, values: Floats, ids: str, out: str) -> list[onnx.NodeProto]:
+    scale = np.maximum(np.abs(values).max(axis=1, keepdims=True), 1e-8) / 127
+    graph.initializer.append(numpy_helper.from_array(np.round(values / scale).astype(np.int8), f"{name}/int8"))
+    graph.initializer.append(numpy_helper.from_array(scale.astype(np.float32), f"{name}/scale"))
+    return [
+        helper.make_node("Gather", [f"{name}/int8", ids], [f"{name}/row"], name=f"{name}/gather"),
+        helper.make_node("Cast", [f"{name}/row"], [f"{name}/float"], to=TensorProto.FLOAT, name=f"{name}/cast"),
+        helper.make_node("Gather", [f"{name}/scale", ids], [f"{name}/row_scale"], name=f"{name}/gather_scale"),
+        helper.make_node("Mul", [f"{name}/float", f"{name}/row_scale"], [out], name=f"{name}/mul"),
+    ]
+
+
+def _in_halves(graph: onnx.GraphProto, name: str, values: Floats, ids: str, out: str) -> list[onnx.NodeProto]:
+    graph.initializer.append(numpy_helper.from_array(values.astype(np.float16), f"{name}/half"))
+    return [
+        helper.make_node("Gather", [f"{name}/half", ids], [f"{name}/row"], name=f"{name}/gather"),
+        helper.make_node("Cast", [f"{name}/row"], [out], to=TensorProto.FLOAT, name=f"{name}/cast"),
+    ]
