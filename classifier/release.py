@@ -27,16 +27,14 @@ from prefilter.classifier.export import Parity, check_parity, export_onnx, feed,
 from prefilter.classifier.network import encoder_dir
 from prefilter.classifier.quantize import flips, outcomes, quantise
 from prefilter.classifier.recipe import Recipe
+from prefilter.classifier.record import say, training_summary, write_json
 from prefilter.classifier.smooth import smooth
 from prefilter.classifier.train import (
     data_dir_from_env,
     encoder_tokenizer,
     load_examples,
     load_network,
-    say,
-    training_summary,
     window_logits,
-    write_json,
 )
 from prefilter.models import manifest as manifests
 from prefilter.models.calibrator import Calibrator

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import sys
 import time
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -27,11 +26,12 @@ from torch import Tensor
 
 from prefilter.classifier.augment import augment, join_examples
 from prefilter.classifier.batches import Batch, Tokenised, collate, of_examples, ordered_batches, training_batches
-from prefilter.classifier.examples import SPLITS, Examples, build_examples
+from prefilter.classifier.examples import Examples, build_examples
 from prefilter.classifier.join import join
 from prefilter.classifier.loss import hide_pieces, mark_loss, text_loss
 from prefilter.classifier.network import HarmNetwork, encoder_dir
 from prefilter.classifier.recipe import Recipe, SourceRule
+from prefilter.classifier.record import say, training_summary, write_json
 from prefilter.classifier.sources import Source, held_out_texts, training_sources
 from prefilter.models.labels import HEADS
 from prefilter.models.windows import load_tokenizer
@@ -307,44 +307,6 @@ def load_network(recipe: Recipe, run_dir: Path) -> HarmNetwork:
     network = HarmNetwork.from_encoder(encoder_dir(recipe.encoder), marks=marks, dropout=0.0)
     network.load_state_dict(load_file(run_dir / "weights.safetensors"))
     return network.eval()
-
-
-def training_summary(examples: Examples, sources: list[Source]) -> dict[str, Any]:
-    """What was trained on: rows by source and split, positives and known labels by head."""
-    used = {}
-    for index, source in enumerate(sources):
-        rows = examples.source == index
-        used[source.name] = {
-            "licence": source.licence,
-            "labels": "human" if source.human else "weak",
-            **{split: int((rows & (examples.split == i)).sum()) for i, split in enumerate(SPLITS)},
-        }
-    heads = {}
-    for column, head in enumerate(HEADS):
-        known = examples.weights[:, column] > 0
-        positive = known & (examples.labels[:, column] >= 0.5)
-        human = examples.human[:, column]
-        heads[head] = {
-            "known": int(known.sum()),
-            "positives": int(positive.sum()),
-            "human_positives": int((positive & human).sum()),
-            "human_positives_calibration": int((positive & human & (examples.split == 1)).sum()),
-        }
-    return {"examples": len(examples), "sources": used, "heads": heads}
-
-
-def write_json(path: Path, document: object) -> None:
-    """Write JSON atomically: a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(path.suffix + ".partial")
-    partial.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    partial.replace(path)
-
-
-def say(line: str) -> None:
-    """One line of progress on stderr."""
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
 
 
 def main(recipe_path: Path, *, run_dir: Path | None = None, data_dir: Path | None = None) -> Path:

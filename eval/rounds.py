@@ -22,6 +22,7 @@ from prefilter.classifier.batches import of_examples
 from prefilter.classifier.calibrate import per_text
 from prefilter.classifier.examples import Examples
 from prefilter.classifier.recipe import Recipe
+from prefilter.classifier.record import write_json
 from prefilter.classifier.train import (
     Trainer,
     data_dir_from_env,
@@ -29,7 +30,6 @@ from prefilter.classifier.train import (
     load_examples,
     load_network,
     window_logits,
-    write_json,
 )
 from prefilter.eval.baseline import NAME as BASELINE
 from prefilter.eval.baseline import Baseline
