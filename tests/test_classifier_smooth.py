@@ -10,7 +10,7 @@ import torch
 from prefilter.classifier.export import export_onnx, open_session
 from prefilter.classifier.network import HarmNetwork, encoder_dir
 from prefilter.classifier.quantize import quantise
-from prefilter.classifier.smooth import smooth
+from prefilter.classifier.smooth import STRENGTHS, _factor, best_factor, product_error, smooth
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -61,3 +61,15 @@ def test_every_large_product_is_int8(graphs):
     sizes = {i.name: int(np.prod(i.dims)) for i in model.graph.initializer}
     assert all(sizes[name] <= 512 * 384 for name in large)
     assert any(n.op_type == "QAttention" for n in model.graph.node)
+
+
+def test_each_product_gets_the_strength_that_costs_it_least():
+    draw = np.random.default_rng(2)
+    matrix = draw.normal(size=(64, 32)).astype(np.float32)
+    calm = [draw.normal(size=(20, 64)).astype(np.float32) for _ in range(4)]
+    loud = [x * np.where(np.arange(64) == 7, 60, 1).astype(np.float32) for x in calm]
+    for seen in (calm, loud):
+        highest = np.abs(np.concatenate(seen)).max(axis=0)
+        errors = {s: product_error(matrix, _factor(matrix, highest, s), seen) for s in STRENGTHS}
+        assert product_error(matrix, best_factor(matrix, highest, seen), seen) == min(errors.values())
+    assert min(errors.values()) < errors[0.0] / 2
