@@ -8,12 +8,12 @@ import pytest
 
 from prefilter.classifier.recipe import Recipe, RecipeError
 
-RELEASED = Path(__file__).parents[1] / "classifier" / "recipes" / "en-1.toml"
+RELEASED = Path(__file__).parents[1] / "classifier" / "recipes" / "en-2.toml"
 
 
 def test_the_released_recipe_reads():
     recipe = Recipe.load(RELEASED)
-    assert recipe.name == "prefilter-en-1"
+    assert recipe.name == "prefilter-en-2"
     assert set(recipe.licences) == {"open", "unstated"}
 
 
