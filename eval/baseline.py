@@ -83,7 +83,7 @@ class Baseline:
         words = TfidfVectorizer(
             ngram_range=(1, 2), sublinear_tf=True, min_df=least, max_features=FEATURES, dtype=np.float32
         )
-        features = words.fit_transform([normalise(examples.texts[i]).text for i in picked])
+        features = words.fit_transform([normalise(examples.texts[i]).text for i in picked.tolist()])
         lines = {}
         for column, head in enumerate(HEADS):
             weights = examples.weights[picked, column].astype(np.float64)
