@@ -250,7 +250,7 @@ class Scorer:
         marks = [
             row[1][0, 1 : 1 + len(window.pieces)] for window, row in zip(cut, rows, strict=True) if row[1:]
         ]
-        whole = logits.shape == (len(cut), heads) and np.isfinite(logits).all()
+        whole = logits.shape == (len(cut), heads) and bool(np.isfinite(logits).all())
         for window, mark in zip(cut, marks, strict=False):
             whole = whole and mark.shape == (len(window.pieces), heads) and bool(np.isfinite(mark).all())
         if not whole:
