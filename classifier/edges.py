@@ -1,9 +1,9 @@
 """Edges fitted: from which evidence on a word is marked, head by head, on texts that people marked.
 
 On the calibration split, by the int8 graph that ships. Where enough texts are marked, the edge is the one with the best
-mean character F1 (SemEval-2021 task 5, Pavlopoulos et al. 2021) of what reaches it. A head that nobody marked for takes
-the edge at which it marks as large a share of its harmful texts' pieces as `toxicity` does of its own: a convention,
-not a measurement, and the model card says which heads have which.
+mean character F1 (SemEval-2021 task 5, Pavlopoulos et al. 2021) of what reaches it, a source counting by its
+`span_weight`. A head that nobody marked for takes the edge at which it marks as large a share of its harmful texts'
+pieces as `toxicity` does of its own: a convention, not a measurement, and the model card says which heads have which.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 
 from prefilter.classifier.examples import Examples
 from prefilter.classifier.export import open_session
-from prefilter.classifier.recipe import Recipe
+from prefilter.classifier.recipe import Recipe, SourceRule
 from prefilter.models.labels import HEADS
 from prefilter.models.spans import Marker
 from prefilter.models.text import normalise
@@ -65,6 +65,8 @@ def fit_edges(
     """Edges of the `trained` heads, and the F1 of those that marked texts decided; {} where nobody marked anything."""
     rng = np.random.default_rng(recipe.seed)
     marked = np.array([s is not None for s in examples.spans], dtype=bool)
+    rules = [recipe.sources.get(name, SourceRule()) for name in examples.source_names]
+    weight = np.array([rule.span_weight for rule in rules])[examples.source]
     edges: dict[str, float] = {}
     quality: dict[str, float] = {}
     pools: dict[str, list[Read]] = {}
@@ -74,8 +76,11 @@ def fit_edges(
         rows = _some(np.flatnonzero(harmful & marked), rng)
         if len(rows) >= ENOUGH_MARKED:
             texts = list(read_texts(examples.take(rows), tokenizer, recipe, graph))
-            gold = [examples.spans[r] or () for r in rows]
-            found = [float(np.mean([_f1(t, g, column, e) for t, g in zip(texts, gold, strict=True)])) for e in GRID]
+            pairs = list(zip(texts, (examples.spans[r] or () for r in rows), strict=True))
+            found = [
+                float(np.average([_f1(t, g, column, edge) for t, g in pairs], weights=weight[rows]))
+                for edge in GRID
+            ]
             edges[head], quality[head] = float(GRID[int(np.argmax(found))]), max(found)
             pools[head] = texts
         else:

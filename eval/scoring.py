@@ -24,6 +24,7 @@ from prefilter.eval.cache import ScoreCache
 from prefilter.eval.machine import describe_machine
 from prefilter.eval.suites import Suite
 from prefilter.models.labels import ANY, CATEGORIES, HEADS
+from prefilter.models.manifest import CARD, Manifest
 from prefilter.models.scorer import Scored
 from prefilter.serving.policies import UNREADABLE
 
@@ -179,9 +180,15 @@ def _scoring(rows: NDArray[np.void]) -> Scoring:
 
 
 def _fingerprint(model: Path) -> str:
-    """Name everything a score depends on: the model's manifest, the scoring code, the library and the CPU."""
+    """Name everything a score depends on: the model's files and windows, the scoring code, the library and the CPU.
+
+    What the manifest tells of the model's making and quality does not enter: it changes no score.
+    """
     digest = hashlib.blake2b(digest_size=12)
-    digest.update((model / "manifest.json").read_bytes())
+    manifest = Manifest.load(model)
+    files = sorted((name, sha256) for name, sha256 in manifest.files.items() if name != CARD)
+    read = (files, sorted(manifest.window.items()), manifest.heads, manifest.version, manifest.languages)
+    digest.update(repr(read).encode())
     room = Path(_models_room.__path__[0])
     for path in sorted(room.rglob("*")):
         if path.suffix not in (".py", ".json") or "store" in path.relative_to(room).parts:
