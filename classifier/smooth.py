@@ -112,13 +112,15 @@ def _factor(matrix: Floats, highest: Floats, strength: float) -> Floats:
         return np.ones(len(matrix), dtype=np.float32)
     rows = np.maximum(np.abs(matrix).max(axis=1), 1e-5)
     factor = np.maximum(highest, 1e-5) ** strength / rows ** (1 - strength)
-    return (factor / np.exp(np.log(factor).mean())).astype(np.float32)
+    evened: Floats = (factor / np.exp(np.log(factor).mean())).astype(np.float32)
+    return evened
 
 
 def _int8_columns(matrix: Floats) -> Floats:
     """`matrix` as int8 per column, and back."""
     scale = np.maximum(np.abs(matrix).max(axis=0, keepdims=True), 1e-8) / 127
-    return (np.round(matrix / scale) * scale).astype(np.float32)
+    rounded: Floats = (np.round(matrix / scale) * scale).astype(np.float32)
+    return rounded
 
 
 def _uint8(rows: Floats) -> Floats:
@@ -126,7 +128,8 @@ def _uint8(rows: Floats) -> Floats:
     low, high = min(float(rows.min()), 0.0), max(float(rows.max()), 0.0)
     scale = max(high - low, 1e-8) / 255
     zero = round(-low / scale)
-    return ((np.clip(np.round(rows / scale) + zero, 0, 255) - zero) * scale).astype(np.float32)
+    rounded: Floats = ((np.clip(np.round(rows / scale) + zero, 0, 255) - zero) * scale).astype(np.float32)
+    return rounded
 
 
 def _shrink_tables(graph: onnx.GraphProto) -> None:

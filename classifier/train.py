@@ -29,7 +29,7 @@ from prefilter.classifier.batches import Batch, Tokenised, collate, of_examples,
 from prefilter.classifier.examples import Examples, build_examples
 from prefilter.classifier.join import join
 from prefilter.classifier.loss import hide_pieces, mark_loss, text_loss
-from prefilter.classifier.network import HarmNetwork, encoder_dir
+from prefilter.classifier.network import EncoderError, HarmNetwork, encoder_dir
 from prefilter.classifier.recipe import Recipe, SourceRule
 from prefilter.classifier.record import say, training_summary, write_json
 from prefilter.classifier.sources import Source, held_out_texts, training_sources
@@ -72,8 +72,11 @@ def encoder_tokenizer(recipe: Recipe) -> Tokenizer:
 
 
 def encoder_marks(tokenizer: Tokenizer) -> tuple[int, int]:
-    """The ids of the marks before and behind a text."""
-    return int(tokenizer.token_to_id("[CLS]")), int(tokenizer.token_to_id("[SEP]"))
+    """The ids of the marks before and behind a text; raises `EncoderError` where the tokenizer has none."""
+    first, last = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    if first is None or last is None:
+        raise EncoderError("the encoder's tokenizer has no [CLS] and [SEP]: one of the WordPiece kind is needed")
+    return first, last
 
 
 def head_factors(examples: Examples) -> NDArray[np.float32]:
