@@ -16,6 +16,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from prefilter.serving.app import create_app
+from prefilter.serving.engine import Row
 from prefilter.serving.settings import Settings
 from prefilter.serving.store import decisions
 from serving_client import Service, service
@@ -105,7 +106,7 @@ def test_an_overloaded_service_says_429_before_it_accepts(sqlite_url: str, tmp_p
     with service(sqlite_url, tmp_path, max_queued_chars=10, deadline_ms=500) as running:
         assert running.client.portal is not None
         engine = running.app.state.engine
-        stuck = functools.partial(engine.score, [("stuck", None)], deadline_ms=500)
+        stuck = functools.partial(engine.score, [Row("stuck")], deadline_ms=500)
         blocker = running.client.portal.start_task_soon(stuck)
         assert running.scorer.entered.wait(5)
         answer = running.call("POST", "/v1/score", "pipeline", json=ITEMS)
