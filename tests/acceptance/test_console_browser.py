@@ -119,6 +119,24 @@ def test_a_case_is_read_masked_revealed_and_decided_by_keyboard_alone(
     ann.page.wait_for_url("**/console/queues")
 
 
+def test_what_a_text_answers_is_shown_and_hidden_with_its_words(
+    house: tuple[Site, str], people: dict[str, Person]
+) -> None:
+    house[0].add_case("A grim man and a grim dog.", "grim", context="Why <i>that</i>, and so late?")
+    ann = people["reviewer"]
+    ann.claim()
+    assert "so late" not in ann.page.content()
+    assert "grim" not in ann.page.content()
+    expect(ann.page.locator("#passage .mask")).to_have_count(2)
+    ann.press("v")
+    expect(ann.page.locator("#passage mark")).to_have_text(["grim", "grim"])
+    expect(ann.page.locator("#answered")).to_have_text("Why <i>that</i>, and so late?")
+    ann.press("v")
+    expect(ann.page.locator("#answered .mask")).to_have_count(1)
+    assert "so late" not in ann.page.content()
+    assert "grim" not in ann.page.content()
+
+
 def test_two_reviewers_racing_for_one_case_never_both_get_it(
     house: tuple[Site, str], people: dict[str, Person]
 ) -> None:
