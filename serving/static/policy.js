@@ -75,3 +75,7 @@ form.addEventListener("submit", (event) => {
 addEventListener("beforeunload", (event) => {
   if (!sent && form.querySelector("input.changed")) event.preventDefault();
 });
+
+// What was typed before this module ran (a slow page, or a form the browser restored) counts too.
+form.querySelectorAll("tr[data-category]").forEach(draw);
+if (form.querySelector("input.changed")) preview();
