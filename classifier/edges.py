@@ -73,7 +73,7 @@ def fit_edges(
     for head in trained:
         column = HEADS.index(head)
         harmful = examples.human[:, column] & (examples.labels[:, column] >= 0.5)
-        rows = _some(np.flatnonzero(harmful & marked), rng)
+        rows = _some(np.flatnonzero(harmful & marked & (weight > 0)), rng)
         if len(rows) >= ENOUGH_MARKED:
             texts = list(read_texts(examples.take(rows), tokenizer, recipe, graph))
             pairs = list(zip(texts, (examples.spans[r] or () for r in rows), strict=True))

@@ -7,6 +7,7 @@ different model.
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -92,6 +93,10 @@ class Recipe:
     own: tuple[OwnData, ...] = ()
     flip_budget: float = 0.02
     parity_budget: float = 0.01
+
+    def digest(self) -> str:
+        """16 hexadecimal digits that two recipes share when they say the same."""
+        return hashlib.sha256(repr(self).encode("utf-8")).hexdigest()[:16]
 
     @classmethod
     def load(cls, path: Path) -> Recipe:

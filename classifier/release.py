@@ -26,7 +26,7 @@ from prefilter.classifier.examples import Examples
 from prefilter.classifier.export import Parity, check_parity, export_onnx, feed, parity, session_logits
 from prefilter.classifier.network import encoder_dir
 from prefilter.classifier.quantize import flips, outcomes, quantise
-from prefilter.classifier.recipe import Recipe
+from prefilter.classifier.recipe import Recipe, RecipeError
 from prefilter.classifier.record import say, training_summary, write_json
 from prefilter.classifier.smooth import smooth
 from prefilter.classifier.train import (
@@ -40,6 +40,7 @@ from prefilter.models import manifest as manifests
 from prefilter.models.calibrator import Calibrator
 from prefilter.models.labels import CATEGORIES, HEADS
 from prefilter.models.manifest import Manifest
+from prefilter.models.registry import live_name
 
 FP32, SMOOTHED = "model.fp32.onnx", "model.smoothed.onnx"
 LEFT_OUT = "leave-out.json"
@@ -119,6 +120,8 @@ def quality(scores: NDArray[np.float32], examples: Examples) -> dict[str, dict[s
 
 def release(recipe: Recipe, run_dir: Path, store: Path, *, data_dir: Path | None) -> Path:
     """Export, quantise, calibrate, check and write `store/NAME/`; returns the folder."""
+    if live_name(store) == recipe.name:
+        raise RecipeError(f"{recipe.name} is live: release into another --store, or give the recipe a new name")
     examples, sources = load_examples(recipe, data_dir)
     tokenizer = encoder_tokenizer(recipe)
     calibration, development = examples.of("calibration"), examples.of("development")
@@ -167,11 +170,18 @@ def release(recipe: Recipe, run_dir: Path, store: Path, *, data_dir: Path | None
     }
     left_out = run_dir / LEFT_OUT
     if left_out.is_file():
-        metrics["leave_one_source_out"] = json.loads(left_out.read_text(encoding="utf-8"))
+        metrics["leave_one_source_out"] = _left_out(json.loads(left_out.read_text(encoding="utf-8")), recipe)
     summary = training_summary(examples, sources)
     folder = _write(recipe, run_dir, store, Fitted(calibrator, fits, spans), metrics, summary)
     write_json(run_dir / "release.json", metrics)
     return folder
+
+
+def _left_out(document: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """The leave-out measure, if it is this recipe's; raises `RecipeError` for another's."""
+    if document.get("recipe") != f"{recipe.name}@{recipe.version}":
+        raise RecipeError(f"{LEFT_OUT} measures another recipe: run prefilter leave-out again")
+    return document
 
 
 def _write(

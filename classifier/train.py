@@ -30,7 +30,7 @@ from prefilter.classifier.examples import Examples, build_examples
 from prefilter.classifier.join import join
 from prefilter.classifier.loss import hide_pieces, mark_loss, text_loss
 from prefilter.classifier.network import EncoderError, HarmNetwork, encoder_dir
-from prefilter.classifier.recipe import Recipe, SourceRule
+from prefilter.classifier.recipe import Recipe, RecipeError, SourceRule
 from prefilter.classifier.record import say, training_summary, write_json
 from prefilter.classifier.sources import Source, held_out_texts, training_sources
 from prefilter.models.labels import HEADS
@@ -243,7 +243,8 @@ class Trainer:
         tensors["random"] = torch.get_rng_state()
         file = self.run_dir / f"checkpoint-{self.progress.step}.safetensors"
         save_file({k: v.contiguous().clone() for k, v in tensors.items()}, file)
-        write_json(self.run_dir / "checkpoint.json", {"tensors": file.name, **asdict(self.progress)})
+        marker = {"tensors": file.name, "recipe": self.recipe.digest(), **asdict(self.progress)}
+        write_json(self.run_dir / "checkpoint.json", marker)
         for old in self.run_dir.glob("checkpoint-*.safetensors"):
             if old != file:
                 old.unlink()
@@ -253,6 +254,8 @@ class Trainer:
         if not marker.is_file():
             return
         state = json.loads(marker.read_text(encoding="utf-8"))
+        if state.pop("recipe", None) != self.recipe.digest():
+            raise RecipeError(f"{marker.parent} holds a run of another recipe: give another folder, or remove it")
         tensors = load_file(self.run_dir / state.pop("tensors"))
         self.progress = Progress(**state)
         with torch.no_grad():
@@ -262,7 +265,7 @@ class Trainer:
                 moments = {n: tensors.get(f"optimiser/{n}/{key}") for n in ("step", "exp_avg", "exp_avg_sq")}
                 if all(m is not None for m in moments.values()):
                     self.optimiser.state[parameter] = {
-                        n: m if n == "step" else m.to(self.device) for n, m in moments.items() if m is not None
+                        n: m.to(self.device) for n, m in moments.items() if m is not None
                     }
         torch.set_rng_state(tensors["random"])
         say(f"resumed at step {self.progress.step}, {self.progress.tokens / 1e6:.2f}M tokens")

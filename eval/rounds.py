@@ -58,16 +58,18 @@ def leave_out(
     """Run every round (or read what is there) and return the document of the recipe and its rivals."""
     _check_groups(examples, groups)
     judged: dict[str, list[Judged]] = {}
+    digest = replace(recipe, total_tokens=tokens).digest()
     for name, sources in groups.items():
         away = np.isin(examples.source, [i for i, s in enumerate(examples.source_names) if s in sources])
         if not away.any():
             continue
-        for who, scored in _round(recipe, examples, away, run_dir / f"without-{name}", tokens).items():
+        for who, scored in _round(recipe, examples, away, run_dir / f"without-{name}-{digest}", tokens).items():
             judged.setdefault(who, []).extend(scored)
     documents = {who: measure_left_out(parts) for who, parts in judged.items()}
     return {
         **documents[recipe.name],
         "recipes": [summary(who, document) for who, document in documents.items()],
+        "recipe": f"{recipe.name}@{recipe.version}",
         "groups": {name: list(sources) for name, sources in groups.items()},
         "tokens": tokens,
         "rows_per_source": MOST_ROWS,

@@ -12,7 +12,8 @@ from prefilter.classifier import train as training
 from prefilter.classifier.batches import tokenise
 from prefilter.classifier.export import ExportRefused, check_parity, parity
 from prefilter.classifier.quantize import flips, outcomes
-from prefilter.classifier.release import release
+from prefilter.classifier.recipe import RecipeError
+from prefilter.classifier.release import _left_out, release
 from prefilter.models.labels import HEADS
 from prefilter.models.manifest import Manifest
 from prefilter.models.scorer import Scorer
@@ -113,3 +114,24 @@ def test_training_reads_the_windows_the_scorer_reads(run):
     found = tokenise(examples.texts[:3], tokenizer, recipe)
     assert found.window(0).tolist()[0] == tokenizer.token_to_id("[CLS]")
     assert found.window(0).tolist()[-1] == tokenizer.token_to_id("[SEP]")
+
+
+def test_a_checkpoint_of_another_recipe_is_not_continued(run):
+    recipe, run_dir, examples, _ = run
+    other = dataclasses.replace(recipe, head_rate=1e-4)
+    with pytest.raises(RecipeError, match="another recipe"):
+        training.Trainer(other, examples, run_dir).run()
+
+
+def test_a_release_never_writes_over_the_live_model(run, tmp_path):
+    recipe, run_dir, _, _ = run
+    (tmp_path / "live.json").write_text(json.dumps({"live": recipe.name}))
+    with pytest.raises(RecipeError, match="is live"):
+        release(recipe, run_dir, tmp_path, data_dir=None)
+
+
+def test_the_leave_out_measure_of_another_recipe_is_refused(run):
+    recipe, *_ = run
+    with pytest.raises(RecipeError, match="another recipe"):
+        _left_out({"recipe": "other@1"}, recipe)
+    assert _left_out({"recipe": "small@1"}, recipe)
