@@ -25,7 +25,7 @@ from prefilter.eval.machine import describe_machine
 from prefilter.eval.suites import Suite
 from prefilter.models.labels import ANY, CATEGORIES, HEADS
 from prefilter.models.manifest import CARD, Manifest
-from prefilter.models.scorer import Scored
+from prefilter.models.scored import Scored
 from prefilter.serving.policies import UNREADABLE
 
 SCORED, UNSCORED, ERROR = 0, 1, 2

@@ -1,26 +1,24 @@
 """The scorer: from texts to calibrated scores, the only code that does this, in evaluation and in service.
 
-One row per ONNX run on one-thread sessions: int8 takes one activation scale per tensor, so a row scored
-among others would get another score. So a text's score is the same to the bit alone, in a batch and on any
-thread (one CPU family, one onnxruntime). A row that breaks the contract has an error, a row that cannot be
-scored a reason; neither touches its neighbours. A text is scored beside its context, what it answers, where
-the model reads one; language and tokens are the text's. Knows nothing of policies, storage or who asks, and
-never repeats a text.
+A text is prepared (checked, normalised, read for its language, cut into windows) and then finished (the
+network runs, its logits are calibrated); a service does the two on different threads. A text's score is the
+same to the bit alone, in a batch and on any thread (see `network`). A row that breaks the contract has an
+error, a row that cannot be scored a reason; neither touches its neighbours. Where the caller names a
+certificate, the fast stage may clear a text before any of its word pieces is made. A text is scored beside
+its context, what it answers, where the model reads one; language and tokens are the text's. Knows nothing of
+policies, storage or who asks, and never repeats a text.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
@@ -30,12 +28,13 @@ from prefilter.models.context import check_context, given_context, unsupported
 from prefilter.models.labels import HEADS
 from prefilter.models.language import read
 from prefilter.models.manifest import Manifest
+from prefilter.models.network import Network, NetworkError
 from prefilter.models.registry import resolve
+from prefilter.models.scored import Evidence, Scored
 from prefilter.models.spans import Marker
-from prefilter.models.text import MAX_CHARS, RowError, check_text, normalise
+from prefilter.models.text import MAX_CHARS, check_text, normalise
 from prefilter.models.windows import MIN_ROOM, Window, context_pieces, load_tokenizer, windows
 
-FULL = "full"
 INTERNAL_FAULT = "internal_fault"
 EVIDENCE_SCORE, EVIDENCE_COUNT = 0.3, 3
 SELF_TEST = ("The library opens at nine and closes at six.", "A second, longer text about bread. " * 40)
@@ -50,42 +49,20 @@ class ScorerError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """Code points [start, end) of the text as sent that speak for a category.
+class Prepared:
+    """A text ready for the network: `windows` to run, and what is already known of the answer."""
 
-    As a deciding window, `score` is the category's; as a span, the sigmoid of its highest log-odds: how
-    strong the evidence is, not a calibrated probability.
-    """
+    windows: tuple[Window, ...] = field(repr=False)
+    text: str = field(repr=False)
+    language: str | None
+    tokens_total: int
+    context_seen: int
+    context_total: int
 
-    category: str
-    start: int
-    end: int
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """One row's answer: `error` (contract broken), else `unscored` (the reason code), else `scores`.
-
-    `scores`: every head of the model as float32, empty without a score. `tokens_seen` of `tokens_total`
-    word pieces of the text were read, overlap counted once; `context_seen` of `context_total` of its context.
-    `evidence`: the deciding windows. `spans`: for every head that counts, what in the text speaks for it, in
-    order and apart from each other; the deciding windows where the model gives no spans. `language`: declared
-    or identified, None where unknown.
-    """
-
-    scores: dict[str, np.float32]
-    error: RowError | None = None
-    unscored: str | None = None
-    tokens_seen: int = 0
-    tokens_total: int = 0
-    windows: int = 0
-    stage: str = FULL
-    evidence: tuple[Evidence, ...] = ()
-    language: str | None = None
-    spans: tuple[Evidence, ...] = ()
-    context_seen: int = 0
-    context_total: int = 0
+    @property
+    def tokens(self) -> int:
+        """Word pieces the network will read, marks, context and overlap included: what the run costs."""
+        return sum(len(window.ids) for window in self.windows)
 
 
 class Scorer:
@@ -96,7 +73,7 @@ class Scorer:
         manifest: Manifest,
         tokenizer: Tokenizer,
         calibrator: Calibrator,
-        sessions: Sequence[ort.InferenceSession],
+        network: Network,
         *,
         max_chars: int | None = MAX_CHARS,
     ) -> None:
@@ -104,24 +81,16 @@ class Scorer:
         self.model_version = manifest.version
         self.categories = manifest.categories
         self.uncalibrated = manifest.uncalibrated
-        self.threads = len(sessions)
+        self.threads = network.sessions
         self.max_chars = max_chars
         self._tokenizer = tokenizer
         self._unknown: int | None = tokenizer.token_to_id("[UNK]")
         self._calibrator = calibrator
-        inputs, outputs = _names(sessions[0])
-        self._wants_mask = "attention_mask" in inputs
-        self._wants_types = "token_type_ids" in inputs
-        self._outputs = ["logits", "evidence"] if manifest.spans else ["logits"]
-        if manifest.context and not self._wants_types:
+        self._network = network
+        if manifest.context and not network.reads_context:
             raise ScorerError(f"model {manifest.name} cannot tell a context from a text")
         if manifest.window["length"] - 3 - manifest.context < MIN_ROOM:
             raise ScorerError(f"model {manifest.name} leaves no room beside a context")
-        if set(self._outputs) - outputs:
-            raise ScorerError(f"model {manifest.name} promises spans and gives no evidence")
-        self._idle: queue.SimpleQueue[ort.InferenceSession] = queue.SimpleQueue()
-        for session in sessions:
-            self._idle.put(session)
 
     @classmethod
     def load(
@@ -139,17 +108,29 @@ class Scorer:
         try:
             tokenizer = load_tokenizer(manifest.read(folder, manifests.TOKENIZER))
             calibrator = Calibrator.from_json(manifest.read(folder, manifests.CALIBRATION))
-            network = manifest.read(folder, manifests.MODEL)
-            sessions = [_session(network) for _ in range(threads)]
+            network = Network(
+                manifest.read(folder, manifests.MODEL),
+                sessions=threads,
+                heads=len(manifest.heads),
+                evidence=bool(manifest.spans),
+            )
         except manifests.ManifestError:
             raise
-        except CalibrationError as error:
+        except (CalibrationError, NetworkError) as error:
             raise ScorerError(f"model {manifest.name}: {error}") from error
         except Exception as error:
             raise ScorerError(f"model {manifest.name} cannot be loaded: {type(error).__name__}") from error
         if calibrator.heads != manifest.heads or set(manifest.heads) - set(HEADS):
             raise ScorerError(f"model {manifest.name}: manifest and calibration name different heads")
-        return cls(manifest, tokenizer, calibrator, sessions, max_chars=max_chars)
+        return cls(manifest, tokenizer, calibrator, network, max_chars=max_chars)
+
+    def certificate_for(self, edges: Mapping[str, float]) -> str | None:
+        """The name of the certificate under which the fast stage may clear for a policy with these edges.
+
+        `edges` maps each category to the score from which it is not allowed. A certificate holds for exactly
+        the edges it was issued for; None where there is none, and then nothing is cleared.
+        """
+        return None
 
     def score(
         self,
@@ -157,27 +138,52 @@ class Scorer:
         *,
         languages: Sequence[str | None] | None = None,
         contexts: Sequence[object] | None = None,
+        certificates: Sequence[str | None] | None = None,
     ) -> list[Scored]:
         """One answer per text, in order.
 
-        Raises TypeError for one bare text, whose characters would pass for texts, ValueError for `languages`
-        or `contexts` of another length, and never for a row.
+        Raises TypeError for one bare text, whose characters would pass for texts, ValueError for
+        `languages`, `contexts` or `certificates` of another length, and never for a row.
         """
         if isinstance(texts, str | bytes | bytearray):
             raise TypeError("score takes a list of texts; for one text there is score_one")
         declared = _beside(texts, languages, "languages")
         answered = _beside(texts, contexts, "contexts")
+        allowed = _beside(texts, certificates, "certificates")
 
-        def one(text: object, language: str | None, context: object) -> Scored:
-            return self.score_one(text, language=language, context=context)
+        def one(text: object, language: str | None, context: object, certificate: str | None) -> Scored:
+            return self.score_one(text, language=language, context=context, certificate=certificate)
 
         if self.threads == 1 or len(texts) < 2:
-            return list(map(one, texts, declared, answered))
+            return list(map(one, texts, declared, answered, allowed))
         with ThreadPoolExecutor(self.threads, thread_name_prefix="score") as pool:
-            return list(pool.map(one, texts, declared, answered))
+            return list(pool.map(one, texts, declared, answered, allowed))
 
-    def score_one(self, text: object, *, language: str | None = None, context: object = None) -> Scored:
-        """The answer for one text; never raises for what is in it or in its context."""
+    def score_one(
+        self,
+        text: object,
+        *,
+        language: str | None = None,
+        context: object = None,
+        certificate: str | None = None,
+    ) -> Scored:
+        """The answer for one text; never raises for what is in it or in its context.
+
+        `certificate`: one that `certificate_for` named, under which the fast stage may clear the text; None
+        for the transformer's own scores.
+        """
+        found = self.prepare(text, language=language, context=context, certificate=certificate)
+        return found if isinstance(found, Scored) else self.finish(found)
+
+    def prepare(
+        self,
+        text: object,
+        *,
+        language: str | None = None,
+        context: object = None,
+        certificate: str | None = None,
+    ) -> Prepared | Scored:
+        """Everything but the network: a text ready for `finish`, or its answer where no network is needed."""
         error = check_text(text, max_chars=self.max_chars) or check_context(context, max_chars=self.max_chars)
         answered = given_context(context)
         if error is None and answered is not None and not self.manifest.context:
@@ -186,10 +192,16 @@ class Scorer:
             return Scored({}, error=error)
         assert isinstance(text, str)
         try:
-            return self._score(text, language, answered)
+            return self._prepare(text, language, answered, certificate)
         except Exception as fault:
-            log.error("a row could not be scored: %s", type(fault).__name__)
-            return Scored({}, unscored=INTERNAL_FAULT)
+            return _faulted(fault)
+
+    def finish(self, prepared: Prepared) -> Scored:
+        """The answer for a prepared text: the network's logits, calibrated."""
+        try:
+            return self._finish(prepared)
+        except Exception as fault:
+            return _faulted(fault)
 
     def self_test(self) -> None:
         """Score two known texts twice, beside a context too where one is read.
@@ -198,11 +210,17 @@ class Scorer:
         """
         for text in SELF_TEST:
             for context in (None, SELF_TEST[0]) if self.manifest.context else (None,):
-                first, second = self._score(text, "en", context), self._score(text, "en", context)
+                first, second = (self._whole(text, "en", context) for _ in range(2))
                 if first != second or set(first.scores) != set(self.manifest.heads):
                     raise ScorerError("the self-test did not give one whole answer")
 
-    def _score(self, text: str, declared: str | None, context: str | None) -> Scored:
+    def _whole(self, text: str, language: str, context: str | None) -> Scored:
+        prepared = self._prepare(text, language, context, None)
+        return prepared if isinstance(prepared, Scored) else self._finish(prepared)
+
+    def _prepare(
+        self, text: str, declared: str | None, context: str | None, certificate: str | None
+    ) -> Prepared | Scored:
         normalised = normalise(text)
         length, overlap = self.manifest.window["length"], self.manifest.window["overlap"]
         behind, context_total = context_pieces(context or "", self._tokenizer, limit=self.manifest.context)
@@ -216,20 +234,24 @@ class Scorer:
                 context_total=context_total,
                 language=reading.language,
             )
-        logits, marks = self._run(cut)
+        return Prepared(tuple(cut), text, reading.language, total, len(behind), context_total)
+
+    def _finish(self, prepared: Prepared) -> Scored:
+        text, cut = prepared.text, prepared.windows
+        logits, marks = self._network.run(cut)
         probabilities, deciding = self._calibrator.apply(logits)
         scores = dict(zip(self.manifest.heads, probabilities, strict=True))
         ranked = _ranked(text, cut, scores, deciding)
         return Scored(
             scores,
-            tokens_seen=total,
-            tokens_total=total,
+            tokens_seen=prepared.tokens_total,
+            tokens_total=prepared.tokens_total,
             windows=len(cut),
             evidence=tuple(ranked[:EVIDENCE_COUNT]),
-            language=reading.language,
+            language=prepared.language,
             spans=self._spans(Marker(text, cut, marks), ranked, deciding) if marks else tuple(ranked),
-            context_seen=len(behind),
-            context_total=context_total,
+            context_seen=prepared.context_seen,
+            context_total=prepared.context_total,
         )
 
     def _unknown_share(self, cut: list[Window]) -> float:
@@ -237,33 +259,6 @@ class Scorer:
         pieces = sum(len(w.pieces) for w in cut)
         unknown = sum(int((w.ids[1 : 1 + len(w.pieces)] == self._unknown).sum()) for w in cut)
         return unknown / pieces if pieces else 1.0
-
-    def _run(self, cut: list[Window]) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
-        """Logits [windows, heads] and, where the model gives spans, each window's evidence [pieces, heads].
-
-        Raises `ScorerError` for anything that is not finite or of another shape.
-        """
-        with self._session() as session:
-            rows = [session.run(self._outputs, self._feed(window)) for window in cut]
-        logits = np.concatenate([row[0] for row in rows]).astype(np.float32, copy=False)
-        heads = len(self.manifest.heads)
-        marks = [
-            row[1][0, 1 : 1 + len(window.pieces)] for window, row in zip(cut, rows, strict=True) if row[1:]
-        ]
-        whole = logits.shape == (len(cut), heads) and bool(np.isfinite(logits).all())
-        for window, mark in zip(cut, marks, strict=False):
-            whole = whole and mark.shape == (len(window.pieces), heads) and bool(np.isfinite(mark).all())
-        if not whole:
-            raise ScorerError("the network's answer is not whole")
-        return logits, marks
-
-    def _feed(self, window: Window) -> dict[str, NDArray[np.int64]]:
-        feed = {"input_ids": window.ids[None, :]}
-        if self._wants_types:
-            feed["token_type_ids"] = window.types[None, :]
-        if self._wants_mask:
-            feed["attention_mask"] = np.ones_like(feed["input_ids"])
-        return feed
 
     def _spans(
         self, marker: Marker, ranked: list[Evidence], deciding: NDArray[np.int64]
@@ -276,28 +271,10 @@ class Scorer:
             found += [Evidence(window.category, s.start, s.end, s.strength) for s in spans] or [window]
         return tuple(found)
 
-    @contextmanager
-    def _session(self) -> Iterator[Any]:
-        session = self._idle.get()
-        try:
-            yield session
-        finally:
-            self._idle.put(session)
 
-
-def _session(network: bytes) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return ort.InferenceSession(network, options, providers=["CPUExecutionProvider"])
-
-
-def _names(session: ort.InferenceSession) -> tuple[set[str], set[str]]:
-    """The names of the network's inputs and of its outputs."""
-    return {i.name for i in session.get_inputs()}, {o.name for o in session.get_outputs()}
+def _faulted(fault: Exception) -> Scored:
+    log.error("a row could not be scored: %s", type(fault).__name__)
+    return Scored({}, unscored=INTERNAL_FAULT)
 
 
 def _beside(texts: Sequence[object], given: Sequence[T] | None, name: str) -> list[T | None]:
@@ -309,7 +286,7 @@ def _beside(texts: Sequence[object], given: Sequence[T] | None, name: str) -> li
 
 
 def _ranked(
-    text: str, cut: list[Window], scores: dict[str, np.float32], deciding: NDArray[np.int64]
+    text: str, cut: Sequence[Window], scores: dict[str, np.float32], deciding: NDArray[np.int64]
 ) -> list[Evidence]:
     """The deciding windows of the highest head and of all others that count, highest first."""
     ranked = sorted(enumerate(scores.items()), key=lambda item: -item[1][1])

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from prefilter.models.scorer import Scored
+from prefilter.models.scored import Scored
 from prefilter.serving.errors import NotReady, Overloaded
 
 logger = logging.getLogger("prefilter.engine")

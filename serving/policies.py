@@ -103,6 +103,13 @@ class Policy:
         override = self.sources.get(source) if source is not None else None
         return self.categories if not override else {**self.categories, **override}
 
+    def edges_for(self, source: str | None) -> dict[str, float]:
+        """Return the score of each category from which a source's items are no longer allowed.
+
+        Two policies with the same edges allow the same items, whatever they do with the others.
+        """
+        return {name: bands.first_edge for name, bands in self.bands_for(source).items()}
+
     def to_body(self) -> dict[str, Any]:
         """Return the JSON body that `from_body` reads back: everything but name and version."""
         body: dict[str, Any] = {

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from prefilter.models.scorer import Scored
+from prefilter.models.scored import Scored
 from prefilter.models.text import RowError
 from prefilter.serving import audit
 from prefilter.serving.auth import Principal

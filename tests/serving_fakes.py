@@ -13,7 +13,7 @@ import numpy as np
 
 from prefilter.models.context import check_context, given_context, unsupported
 from prefilter.models.labels import HEADS
-from prefilter.models.scorer import Evidence, Scored
+from prefilter.models.scored import Evidence, Scored
 from prefilter.models.text import check_text
 
 NAMED_SCORE = re.compile(r"\b([a-z_]+)=([01](?:\.\d+)?)")

@@ -13,7 +13,8 @@ from prefilter.eval.cache import ScoreCache
 from prefilter.eval.scoring import ERROR, ROW_DTYPE, SCORED, UNSCORED, Pass, open_cache, score_suite
 from prefilter.eval.suites import load_suite
 from prefilter.models.labels import ANY, CATEGORIES, HEADS
-from prefilter.models.scorer import Scored, Scorer
+from prefilter.models.scored import Scored
+from prefilter.models.scorer import Scorer
 
 GERMAN = "Die Bibliothek öffnet am Montag um neun Uhr und schließt am Abend um sechs Uhr."
 

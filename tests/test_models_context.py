@@ -9,7 +9,8 @@ import pytest
 
 from fakes import CLEAN_TEXT, CONTEXT_PIECES, HARMFUL_TEXT, build_artefact
 from prefilter.models.context import check_context, given_context
-from prefilter.models.scorer import Scored, Scorer, ScorerError
+from prefilter.models.scored import Scored
+from prefilter.models.scorer import Scorer, ScorerError
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,8 @@ from fakes import BORDERLINE_TEXT, CLEAN_TEXT, HARMFUL_TEXT, HARMFUL_WORDS, buil
 from prefilter.models.labels import HEADS
 from prefilter.models.manifest import ManifestError
 from prefilter.models.registry import live_name
-from prefilter.models.scorer import Scored, Scorer, ScorerError
+from prefilter.models.scored import Scored
+from prefilter.models.scorer import Scorer, ScorerError
 
 ANYTHING = st.one_of(
     st.text(alphabet=st.characters(exclude_categories=()), max_size=80),
@@ -132,7 +133,7 @@ def test_a_fault_inside_is_a_reason_and_the_log_keeps_the_text_to_itself(
     artefact: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     scorer = Scorer.load(artefact)
-    monkeypatch.setattr(scorer, "_run", lambda _: 1 / 0)
+    monkeypatch.setattr(scorer._network, "run", lambda _: 1 / 0)
     with caplog.at_level(logging.DEBUG):
         assert scorer.score_one("canary words").unscored == "internal_fault"
     assert "ZeroDivisionError" in caplog.text

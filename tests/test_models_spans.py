@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from fakes import CLEAN_TEXT, HARMFUL_TEXT, build_artefact
-from prefilter.models.scorer import Scored, Scorer
+from prefilter.models.scored import Scored
+from prefilter.models.scorer import Scorer
 from prefilter.models.spans import MAX_SPANS, Marker, Span
 from prefilter.models.text import normalise
 from prefilter.models.windows import load_tokenizer, windows

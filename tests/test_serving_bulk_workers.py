@@ -14,7 +14,8 @@ import pytest
 
 from bulk_fakes import artefact
 from fakes import BORDERLINE_TEXT, CLEAN_TEXT, HARMFUL_TEXT
-from prefilter.models.scorer import Scored, Scorer
+from prefilter.models.scored import Scored
+from prefilter.models.scorer import Scorer
 from prefilter.serving.bulk.chunks import InProcess, Text
 from prefilter.serving.bulk.errors import WorkersLost
 from prefilter.serving.bulk.workers import Workers

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from prefilter.serving.bulk.rows import Row
 
 if TYPE_CHECKING:
-    from prefilter.models.scorer import Scored
+    from prefilter.models.scored import Scored
 
 CHUNK_ROWS = 32
 CHUNK_CHARS = 100_000
@@ -91,6 +91,6 @@ def score_chunk(scorer: ScorerLike, chunk: list[Text]) -> list[Scored]:
 
 def faulted() -> Scored:
     """Return what stands for a valid text that could not be scored."""
-    from prefilter.models.scorer import Scored
+    from prefilter.models.scored import Scored
 
     return Scored(scores={}, unscored="internal_fault")

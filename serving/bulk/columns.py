@@ -18,7 +18,7 @@ from prefilter.serving.policies import Because, Policy, decide
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from prefilter.models.scorer import Scored
+    from prefilter.models.scored import Scored
 
 SCORE_COLUMNS: tuple[str, ...] = tuple(f"score_{head}" for head in HEADS)
 COLUMNS: tuple[str, ...] = (

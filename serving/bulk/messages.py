@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from prefilter.serving.bulk.chunks import Text
 
 if TYPE_CHECKING:
-    from prefilter.models.scorer import Scored
+    from prefilter.models.scored import Scored
 
 
 def write_texts(chunk: Sequence[Text]) -> bytes:
@@ -40,7 +40,7 @@ def read_scored(message: bytes) -> list[Scored]:
     """What `write_scored` wrote."""
     import numpy as np
 
-    from prefilter.models.scorer import Evidence, Scored
+    from prefilter.models.scored import Evidence, Scored
     from prefilter.models.text import RowError
 
     rows = []

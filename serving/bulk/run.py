@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from prefilter.models.manifest import Manifest
-    from prefilter.models.scorer import Scored
+    from prefilter.models.scored import Scored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from prefilter.serving.bulk.errors import WorkersLost
 from prefilter.serving.bulk.messages import read_complaint, read_scored, write_texts
 
 if TYPE_CHECKING:
-    from prefilter.models.scorer import Scored
+    from prefilter.models.scored import Scored
 
 CHUNKS_AHEAD = 4
 MAX_DEATHS = 20
