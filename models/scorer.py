@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,9 @@ from prefilter.models.scored import Evidence, Scored
 from prefilter.models.spans import Marker
 from prefilter.models.text import MAX_CHARS, check_text, normalise
 from prefilter.models.windows import MIN_ROOM, Window, context_pieces, load_tokenizer, windows
+
+if TYPE_CHECKING:  # it locks files as only POSIX does; the scorer runs anywhere
+    from prefilter.models.repeats import Repeats
 
 INTERNAL_FAULT = "internal_fault"
 EVIDENCE_SCORE, EVIDENCE_COUNT = 0.3, 3
@@ -58,6 +61,8 @@ class Prepared:
     tokens_total: int
     context_seen: int
     context_total: int
+    repeat: bytes | None = field(default=None, repr=False)
+    """The key under which its answer is kept, None where it is not."""
 
     @property
     def tokens(self) -> int:
@@ -76,6 +81,7 @@ class Scorer:
         network: Network,
         *,
         max_chars: int | None = MAX_CHARS,
+        repeats: Repeats | None = None,
     ) -> None:
         self.manifest = manifest
         self.model_version = manifest.version
@@ -87,6 +93,9 @@ class Scorer:
         self._unknown: int | None = tokenizer.token_to_id("[UNK]")
         self._calibrator = calibrator
         self._network = network
+        self._repeats = repeats
+        if repeats is not None and not repeats.serves(manifest):
+            raise ScorerError(f"the repeats are not those of model {manifest.name}")
         if manifest.context and not network.reads_context:
             raise ScorerError(f"model {manifest.name} cannot tell a context from a text")
         if manifest.window["length"] - 3 - manifest.context < MIN_ROOM:
@@ -94,12 +103,18 @@ class Scorer:
 
     @classmethod
     def load(
-        cls, model: str | Path | None = None, *, threads: int = 1, max_chars: int | None = MAX_CHARS
+        cls,
+        model: str | Path | None = None,
+        *,
+        threads: int = 1,
+        max_chars: int | None = MAX_CHARS,
+        repeats: Repeats | None = None,
     ) -> Scorer:
         """The model by name, by folder, or the default one, with `threads` one-thread sessions.
 
-        Every file's sha256 is checked first. Raises `RegistryError` (no such model), `ManifestError` (a file
-        differs) or `ScorerError` (the files do not make a model).
+        `repeats`: where this model's answers are kept and looked up, so that no text is run twice. Every
+        file's sha256 is checked first. Raises `RegistryError` (no such model), `ManifestError` (a file
+        differs) or `ScorerError` (the files do not make a model, or the repeats are another's).
         """
         if threads < 1:
             raise ValueError("threads must be at least 1")
@@ -122,7 +137,7 @@ class Scorer:
             raise ScorerError(f"model {manifest.name} cannot be loaded: {type(error).__name__}") from error
         if calibrator.heads != manifest.heads or set(manifest.heads) - set(HEADS):
             raise ScorerError(f"model {manifest.name}: manifest and calibration name different heads")
-        return cls(manifest, tokenizer, calibrator, network, max_chars=max_chars)
+        return cls(manifest, tokenizer, calibrator, network, max_chars=max_chars, repeats=repeats)
 
     def certificate_for(self, edges: Mapping[str, float]) -> str | None:
         """The name of the certificate under which the fast stage may clear for a policy with these edges.
@@ -192,14 +207,17 @@ class Scorer:
             return Scored({}, error=error)
         assert isinstance(text, str)
         try:
-            return self._prepare(text, language, answered, certificate)
+            return self._prepare(text, language, answered, certificate, self._repeats)
         except Exception as fault:
             return _faulted(fault)
 
     def finish(self, prepared: Prepared) -> Scored:
         """The answer for a prepared text: the network's logits, calibrated."""
         try:
-            return self._finish(prepared)
+            found = self._finish(prepared)
+            if prepared.repeat is not None and self._repeats is not None:
+                self._repeats.put(prepared.repeat, found)
+            return found
         except Exception as fault:
             return _faulted(fault)
 
@@ -215,26 +233,40 @@ class Scorer:
                     raise ScorerError("the self-test did not give one whole answer")
 
     def _whole(self, text: str, language: str, context: str | None) -> Scored:
-        prepared = self._prepare(text, language, context, None)
+        prepared = self._prepare(text, language, context, None, None)
         return prepared if isinstance(prepared, Scored) else self._finish(prepared)
 
     def _prepare(
-        self, text: str, declared: str | None, context: str | None, certificate: str | None
+        self,
+        text: str,
+        declared: str | None,
+        context: str | None,
+        certificate: str | None,
+        repeats: Repeats | None,
     ) -> Prepared | Scored:
         normalised = normalise(text)
+        # Behind the fast stage: what it clears costs less than a look-up, and is never answered otherwise.
+        repeat = None
+        if repeats is not None:
+            repeat = repeats.key(normalised.text, text, language=declared, context=context)
+            if (known := repeats.get(repeat)) is not None:
+                return known
         length, overlap = self.manifest.window["length"], self.manifest.window["overlap"]
         behind, context_total = context_pieces(context or "", self._tokenizer, limit=self.manifest.context)
         cut, total = windows(normalised, self._tokenizer, length=length, overlap=overlap, context=behind)
         reading = read(normalised.text, declared=declared, unknown_share=self._unknown_share(cut))
         if reading.reason is not None:
-            return Scored(
+            unread = Scored(
                 {},
                 unscored=reading.reason,
                 tokens_total=total,
                 context_total=context_total,
                 language=reading.language,
             )
-        return Prepared(tuple(cut), text, reading.language, total, len(behind), context_total)
+            if repeats is not None and repeat is not None:
+                repeats.put(repeat, unread)
+            return unread
+        return Prepared(tuple(cut), text, reading.language, total, len(behind), context_total, repeat)
 
     def _finish(self, prepared: Prepared) -> Scored:
         text, cut = prepared.text, prepared.windows
