@@ -9,7 +9,7 @@ record. Knows no file and no key.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -37,20 +37,9 @@ def pack(scored: Scored, heads: Sequence[str]) -> bytes | None:
     ):
         return None
     try:
-        head = HEAD.pack(
-            REASONS.index(scored.unscored),
-            len(scored.evidence),
-            language,
-            scored.tokens_seen,
-            scored.tokens_total,
-            scored.windows,
-            scored.context_seen,
-            scored.context_total,
-        )
-    except struct.error:
+        return b"".join(_packed(scored, language, heads))
+    except struct.error:  # a number beyond 32 bits
         return None
-    scores = np.array([scored.scores[head] for head in heads] if scored.scores else [], dtype="<f4")
-    return b"".join([head, scores.tobytes(), *_parts((*scored.evidence, *scored.spans), heads)])
 
 
 def unpack(record: bytes, heads: Sequence[str]) -> Scored:
@@ -76,6 +65,18 @@ def unpack(record: bytes, heads: Sequence[str]) -> Scored:
     )
 
 
-def _parts(parts: Iterable[Evidence], heads: Sequence[str]) -> Iterable[bytes]:
-    for part in parts:
+def _packed(scored: Scored, language: bytes, heads: Sequence[str]) -> Iterator[bytes]:
+    yield HEAD.pack(
+        REASONS.index(scored.unscored),
+        len(scored.evidence),
+        language,
+        scored.tokens_seen,
+        scored.tokens_total,
+        scored.windows,
+        scored.context_seen,
+        scored.context_total,
+    )
+    if scored.scores:
+        yield np.array([scored.scores[head] for head in heads], dtype="<f4").tobytes()
+    for part in (*scored.evidence, *scored.spans):
         yield PART.pack(heads.index(part.category), part.start, part.end, part.score)
