@@ -18,7 +18,7 @@ from prefilter.models.scored import FULL, Evidence, Scored
 
 REASONS = (None, LANGUAGE, SCRIPT, PIECES)
 """Why a text has no scores, where it is the text's own doing; the first one stands for scores."""
-HEAD = struct.Struct("<BB8s5I")
+HEADER = struct.Struct("<BB8s5I")
 """Reason, number of evidence (spans are the rest), language, then tokens, windows and context."""
 PART = struct.Struct("<BIId")
 LANGUAGE_BYTES = 8
@@ -44,11 +44,11 @@ def pack(scored: Scored, heads: Sequence[str]) -> bytes | None:
 
 def unpack(record: bytes, heads: Sequence[str]) -> Scored:
     """The answer that `pack` made `record` of."""
-    reason, evidence, language, *counts = HEAD.unpack_from(record)
-    scores = np.frombuffer(record, dtype="<f4", count=0 if reason else len(heads), offset=HEAD.size)
+    reason, evidence, language, *counts = HEADER.unpack_from(record)
+    scores = np.frombuffer(record, dtype="<f4", count=0 if reason else len(heads), offset=HEADER.size)
     parts = tuple(
         Evidence(heads[head], start, end, score)
-        for head, start, end, score in PART.iter_unpack(record[HEAD.size + scores.nbytes :])
+        for head, start, end, score in PART.iter_unpack(record[HEADER.size + scores.nbytes :])
     )
     tokens_seen, tokens_total, windows, context_seen, context_total = counts
     return Scored(
@@ -66,7 +66,7 @@ def unpack(record: bytes, heads: Sequence[str]) -> Scored:
 
 
 def _packed(scored: Scored, language: bytes, heads: Sequence[str]) -> Iterator[bytes]:
-    yield HEAD.pack(
+    yield HEADER.pack(
         REASONS.index(scored.unscored),
         len(scored.evidence),
         language,
