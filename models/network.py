@@ -1,16 +1,16 @@
-"""The network: an ONNX graph on k one-thread sessions, one window a run.
+"""The network: an ONNX graph in one session that k threads run at once, one window a run.
 
 int8 takes one activation scale per tensor, so a window that ran among others would get other logits: one run
-holds one window, and its numbers are the same to the bit alone, in a batch and on any session (one CPU family,
-one onnxruntime). Knows windows and heads; knows nothing of texts, curves or who asks.
+holds one window, and its numbers are the same to the bit alone, in a batch and on any thread (one CPU family,
+one onnxruntime). A session of one thread runs each call on the thread that makes it and may be called from
+many: k threads on one session are as fast as k sessions, and the weights are in memory once. Knows windows and
+heads; knows nothing of texts, curves or who asks.
 """
 
 from __future__ import annotations
 
-import queue
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+import threading
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime as ort
@@ -23,41 +23,44 @@ class NetworkError(RuntimeError):
     """The graph is not what its manifest says, or its answer is not whole; no text is in the message."""
 
 
-class Network:
-    """As many windows run at once as there are sessions; others wait their turn."""
+class Run(NamedTuple):
+    """What the network said of one window: logits [heads] and, where the model gives spans, its evidence
+    [pieces, heads]."""
 
-    def __init__(self, graph: bytes, *, sessions: int, heads: int, evidence: bool) -> None:
-        """Open the sessions; raises `NetworkError` where `evidence` is promised and the graph gives none."""
-        opened = [_session(graph) for _ in range(sessions)]
-        inputs = {i.name for i in opened[0].get_inputs()}
-        self.sessions = sessions
+    logits: NDArray[np.float32]
+    marks: NDArray[np.float32] | None
+
+
+class Network:
+    """As many windows run at once as `threads` says; others wait their turn."""
+
+    def __init__(self, graph: bytes, *, threads: int, heads: int, evidence: bool) -> None:
+        """Open the session; raises `NetworkError` where `evidence` is promised and the graph gives none."""
+        self._session = _session(graph)
+        inputs = {i.name for i in self._session.get_inputs()}
+        self.threads = threads
         self.reads_context = "token_type_ids" in inputs
         self._heads = heads
         self._wants_mask = "attention_mask" in inputs
         self._outputs = ["logits", "evidence"] if evidence else ["logits"]
-        if set(self._outputs) - {o.name for o in opened[0].get_outputs()}:
+        if set(self._outputs) - {o.name for o in self._session.get_outputs()}:
             raise NetworkError("it promises spans and gives no evidence")
-        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        for session in opened:
-            self._idle.put(session)
+        self._turn = threading.BoundedSemaphore(threads)  # each run under way holds memory
 
-    def run(self, cut: Sequence[Window]) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
-        """Logits [windows, heads] and, where the model gives spans, each window's evidence [pieces, heads].
-
-        Raises `NetworkError` for anything that is not finite or of another shape.
-        """
-        with self._session() as session:
-            rows = [session.run(self._outputs, self._feed(window)) for window in cut]
-        logits = np.concatenate([row[0] for row in rows]).astype(np.float32, copy=False)
-        marks = [
-            row[1][0, 1 : 1 + len(window.pieces)] for window, row in zip(cut, rows, strict=True) if row[1:]
-        ]
-        whole = logits.shape == (len(cut), self._heads) and bool(np.isfinite(logits).all())
-        for window, mark in zip(cut, marks, strict=False):
-            whole = whole and mark.shape == (len(window.pieces), self._heads) and bool(np.isfinite(mark).all())
+    def run(self, window: Window) -> Run:
+        """What the graph says of one window; raises `NetworkError` for anything not finite or of another shape."""
+        with self._turn:
+            logits, *evidence = self._session.run(self._outputs, self._feed(window))
+        pieces = len(window.pieces)
+        found = Run(
+            logits[0].astype(np.float32, copy=False), evidence[0][0, 1 : 1 + pieces] if evidence else None
+        )
+        whole = logits.shape == (1, self._heads) and bool(np.isfinite(found.logits).all())
+        if found.marks is not None:
+            whole = whole and found.marks.shape == (pieces, self._heads) and bool(np.isfinite(found.marks).all())
         if not whole:
             raise NetworkError("the network's answer is not whole")
-        return logits, marks
+        return found
 
     def _feed(self, window: Window) -> dict[str, NDArray[np.int64]]:
         feed = {"input_ids": window.ids[None, :]}
@@ -66,14 +69,6 @@ class Network:
         if self._wants_mask:
             feed["attention_mask"] = np.ones_like(feed["input_ids"])
         return feed
-
-    @contextmanager
-    def _session(self) -> Iterator[Any]:
-        session = self._idle.get()
-        try:
-            yield session
-        finally:
-            self._idle.put(session)
 
 
 def _session(graph: bytes) -> ort.InferenceSession:

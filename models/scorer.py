@@ -28,7 +28,7 @@ from prefilter.models.context import check_context, given_context, unsupported
 from prefilter.models.labels import HEADS
 from prefilter.models.language import read
 from prefilter.models.manifest import Manifest
-from prefilter.models.network import Network, NetworkError
+from prefilter.models.network import Network, NetworkError, Run
 from prefilter.models.registry import resolve
 from prefilter.models.scored import Evidence, Scored
 from prefilter.models.spans import Marker
@@ -71,7 +71,7 @@ class Prepared:
 
 
 class Scorer:
-    """A loaded model. Thread-safe; as many rows are scored at once as it has sessions."""
+    """A loaded model. Thread-safe; `threads` windows are run at once."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Scorer:
         self.model_version = manifest.version
         self.categories = manifest.categories
         self.uncalibrated = manifest.uncalibrated
-        self.threads = network.sessions
+        self.threads = network.threads
         self.max_chars = max_chars
         self._tokenizer = tokenizer
         self._unknown: int | None = tokenizer.token_to_id("[UNK]")
@@ -110,7 +110,7 @@ class Scorer:
         max_chars: int | None = MAX_CHARS,
         repeats: Repeats | None = None,
     ) -> Scorer:
-        """The model by name, by folder, or the default one, with `threads` one-thread sessions.
+        """The model by name, by folder, or the default one, which runs `threads` windows at once.
 
         `repeats`: where this model's answers are kept and looked up, so that no text is run twice. Every
         file's sha256 is checked first. Raises `RegistryError` (no such model), `ManifestError` (a file
@@ -125,7 +125,7 @@ class Scorer:
             calibrator = Calibrator.from_json(manifest.read(folder, manifests.CALIBRATION))
             network = Network(
                 manifest.read(folder, manifests.MODEL),
-                sessions=threads,
+                threads=threads,
                 heads=len(manifest.heads),
                 evidence=bool(manifest.spans),
             )
@@ -211,10 +211,21 @@ class Scorer:
         except Exception as fault:
             return _faulted(fault)
 
+    def run(self, window: Window) -> Run:
+        """What the network says of one window of a prepared text; raises where that is not whole."""
+        return self._network.run(window)
+
     def finish(self, prepared: Prepared) -> Scored:
-        """The answer for a prepared text: the network's logits, calibrated."""
+        """The answer for a prepared text: all its windows run, and concluded."""
         try:
-            found = self._finish(prepared)
+            return self.conclude(prepared, [self.run(window) for window in prepared.windows])
+        except Exception as fault:
+            return _faulted(fault)
+
+    def conclude(self, prepared: Prepared, runs: Sequence[Run]) -> Scored:
+        """The answer for a prepared text of which every window was run, in order: the logits, calibrated."""
+        try:
+            found = self._conclude(prepared, runs)
             if prepared.repeat is not None and self._repeats is not None:
                 self._repeats.put(prepared.repeat, found)
             return found
@@ -234,7 +245,9 @@ class Scorer:
 
     def _whole(self, text: str, language: str, context: str | None) -> Scored:
         prepared = self._prepare(text, language, context, None, None)
-        return prepared if isinstance(prepared, Scored) else self._finish(prepared)
+        if isinstance(prepared, Scored):
+            return prepared
+        return self._conclude(prepared, [self.run(window) for window in prepared.windows])
 
     def _prepare(
         self,
@@ -268,10 +281,10 @@ class Scorer:
             return unread
         return Prepared(tuple(cut), text, reading.language, total, len(behind), context_total, repeat)
 
-    def _finish(self, prepared: Prepared) -> Scored:
+    def _conclude(self, prepared: Prepared, runs: Sequence[Run]) -> Scored:
         text, cut = prepared.text, prepared.windows
-        logits, marks = self._network.run(cut)
-        probabilities, deciding = self._calibrator.apply(logits)
+        marks = [run.marks for run in runs if run.marks is not None]
+        probabilities, deciding = self._calibrator.apply(np.stack([run.logits for run in runs]))
         scores = dict(zip(self.manifest.heads, probabilities, strict=True))
         ranked = _ranked(text, cut, scores, deciding)
         return Scored(
