@@ -236,7 +236,7 @@ def _split_groups(bare: list[bytes], pairs: list[str], recipe: Recipe) -> NDArra
             a, b = find(seen.setdefault(pair, node)), find(node)
             low, high = (a, b) if keys[a] <= keys[b] else (b, a)
             parent[high] = low
-    draws = np.array([_unit_interval(keys[find(node)]) for node in range(len(keys))])
+    draws = np.array([unit_interval(keys[find(node)]) for node in range(len(keys))])
     split = np.zeros(len(keys), dtype=np.int8)
     split[draws < recipe.calibration_share + recipe.development_share] = SPLITS.index("development")
     split[draws < recipe.calibration_share] = SPLITS.index("calibration")
@@ -244,7 +244,8 @@ def _split_groups(bare: list[bytes], pairs: list[str], recipe: Recipe) -> NDArra
     return of_row
 
 
-def _unit_interval(key: bytes) -> float:
+def unit_interval(key: bytes) -> float:
+    """Where a text's key lies on the scale [0, 1) by which texts are split."""
     return int.from_bytes(hashlib.blake2b(key, digest_size=8, person=b"split").digest(), "big") / 2**64
 
 

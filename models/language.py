@@ -38,7 +38,10 @@ STRANGE_WORDS, STRANGE_ENGLISH = 6, 0.2
 is."""
 
 NOISE = re.compile(r"https?://\S+|www\.\S+|[@#]\w+|\d+|_+")
+NOISY = re.compile(r"[@#_\d]|://|www\.")
+"""Found wherever NOISE is found, and cheaper to look for."""
 LETTER = re.compile(r"[^\W\d_]")
+_NO_LETTERS = bytes(code for code in range(128) if not chr(code).isalpha())
 LATIN_LETTER = re.compile(r"[A-Za-z\u00aa\u00ba\u00c0-\u024f\u1e00-\u1eff]")
 WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _EVERYDAY = (
@@ -73,8 +76,8 @@ def read(text: str, *, declared: str | None, unknown_share: float) -> Reading:
     tongue = _primary(declared)
     if tongue is not None and tongue != READABLE:
         return Reading(tongue, LANGUAGE)
-    letters = len(LETTER.findall(text))
-    if letters and 1 - len(LATIN_LETTER.findall(text)) / letters > NON_LATIN_SHARE:
+    letters = _letters(text)
+    if letters and not text.isascii() and 1 - len(LATIN_LETTER.findall(text)) / letters > NON_LATIN_SHARE:
         return Reading(tongue, SCRIPT)
     if unknown_share > UNKNOWN_SHARE:
         return Reading(tongue, PIECES)
@@ -110,11 +113,19 @@ def _parts(text: str) -> Iterator[str]:
     step = len(text) / count
     for index in range(count):
         start = int(index * step)
-        yield " ".join(NOISE.sub(" ", text[start : start + min(PART_CHARS, int(step) + 1)]).split())
+        part = text[start : start + min(PART_CHARS, int(step) + 1)]
+        yield " ".join((NOISE.sub(" ", part) if NOISY.search(part) else part).split())
+
+
+def _letters(text: str) -> int:
+    """How many letters a text has; counted in bytes where it is ASCII, which is ten times as fast."""
+    if text.isascii():
+        return len(text.encode("ascii").translate(None, _NO_LETTERS))
+    return len(LETTER.findall(text))
 
 
 def _identify_part(part: str) -> str | None:
-    letters = len(LETTER.findall(part))
+    letters = _letters(part)
     if letters < MIN_LETTERS:
         return None
     part = part.lower()
@@ -123,6 +134,8 @@ def _identify_part(part: str) -> str | None:
         return None
     best = max(probabilities, key=lambda tongue: probabilities[tongue])
     english = probabilities.get(READABLE, 0.0)
+    if best == READABLE and english >= STRANGE_ENGLISH:
+        return READABLE
     words = WORD.findall(part)
     everyday = sum(word in EVERYDAY for word in words)
     strange = not everyday and len(words) >= STRANGE_WORDS and english < STRANGE_ENGLISH

@@ -19,6 +19,7 @@ from typing import Any
 FORMAT = 1
 MANIFEST = "manifest.json"
 MODEL, TOKENIZER, CALIBRATION, CARD = "model.onnx", "tokenizer.json", "calibration.json", "README.md"
+FAST = "fast.npz"
 REQUIRED = (MODEL, TOKENIZER, CALIBRATION)
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -36,7 +37,8 @@ class Manifest:
     scores are calibrated to; `uncalibrated` lists the heads whose scores are no probabilities; `window`
     holds `length`, `overlap` and `context` in word pieces, the last the most that is read of what a text
     answers (absent or 0: nothing is). `spans` maps each head that gives spans to the log-odds of the output
-    `evidence` from which on a piece is marked.
+    `evidence` from which on a piece is marked. `fast` tells of the fast stage (see `models.fast`), where there
+    is one: `outputs`, what its numbers are, and `certificates`, without which it clears nothing.
     """
 
     name: str
@@ -54,11 +56,17 @@ class Manifest:
     parents: tuple[str, ...] = ()
     calibration_mix: dict[str, float] = field(default_factory=dict)
     spans: dict[str, float] = field(default_factory=dict)
+    fast: dict[str, Any] = field(default_factory=dict)
 
     @property
     def context(self) -> int:
         """The most word pieces of a context that the model reads; 0 where it cannot use one."""
         return self.window.get("context", 0)
+
+    @property
+    def scores_digest(self) -> str:
+        """What two models share that give every text the same scores: network, tokenizer and calibration."""
+        return hashlib.sha256("".join(self.files[name] for name in REQUIRED).encode("ascii")).hexdigest()
 
     @classmethod
     def load(cls, folder: Path) -> Manifest:

@@ -25,12 +25,13 @@ from tokenizers import Tokenizer
 from prefilter.models import manifest as manifests
 from prefilter.models.calibrator import CalibrationError, Calibrator
 from prefilter.models.context import check_context, given_context, unsupported
+from prefilter.models.fast import Certificate, FastStage, FastStageError
 from prefilter.models.labels import HEADS
 from prefilter.models.language import read
 from prefilter.models.manifest import Manifest
 from prefilter.models.network import Network, NetworkError, Run
 from prefilter.models.registry import resolve
-from prefilter.models.scored import Evidence, Scored
+from prefilter.models.scored import FAST, Evidence, Scored
 from prefilter.models.spans import Marker
 from prefilter.models.text import MAX_CHARS, check_text, normalise
 from prefilter.models.windows import MIN_ROOM, Window, context_pieces, load_tokenizer, windows
@@ -129,9 +130,10 @@ class Scorer:
                 heads=len(manifest.heads),
                 evidence=bool(manifest.spans),
             )
+            fast = _fast_stage(manifest, folder)
         except manifests.ManifestError:
             raise
-        except (CalibrationError, NetworkError) as error:
+        except (CalibrationError, NetworkError, FastStageError) as error:
             raise ScorerError(f"model {manifest.name}: {error}") from error
         except Exception as error:
             raise ScorerError(f"model {manifest.name} cannot be loaded: {type(error).__name__}") from error
@@ -145,7 +147,7 @@ class Scorer:
         `edges` maps each category to the score from which it is not allowed. A certificate holds for exactly
         the edges it was issued for; None where there is none, and then nothing is cleared.
         """
-        return None
+        return next((c.name for c in self._certificates.values() if c.covers(edges)), None)
 
     def score(
         self,
@@ -281,6 +283,18 @@ class Scorer:
             return unread
         return Prepared(tuple(cut), text, reading.language, total, len(behind), context_total, repeat)
 
+    def _clear(self, text: str, declared: str | None, certificate: str) -> Scored | None:
+        """The fast stage's answer for a normalised text that it clears and the model can read."""
+        if self._fast is None or self._spellable is None or self._spellable.search(text) is not None:
+            return None
+        scores = self._fast.clear(text, self._certificates[certificate])
+        if scores is None:
+            return None
+        reading = read(text, declared=declared, unknown_share=0.0)
+        if reading.reason is not None:
+            return None
+        return Scored(scores, stage=FAST, language=reading.language)
+
     def _conclude(self, prepared: Prepared, runs: Sequence[Run]) -> Scored:
         text, cut = prepared.text, prepared.windows
         marks = [run.marks for run in runs if run.marks is not None]
@@ -315,6 +329,24 @@ class Scorer:
             spans = [] if edge is None else marker.spans(head, edge=edge, deciding=int(deciding[head]))
             found += [Evidence(window.category, s.start, s.end, s.strength) for s in spans] or [window]
         return tuple(found)
+
+
+def _fast_stage(manifest: Manifest, folder: Path) -> FastStage | None:
+    if manifests.FAST not in manifest.files:
+        return None
+    outputs = manifest.fast.get("outputs", ())
+    return FastStage.from_bytes(manifest.read(folder, manifests.FAST), outputs=outputs)
+
+
+def _certificates(manifest: Manifest) -> dict[str, Certificate]:
+    """The certificates of a manifest by name; raises `FastStageError` for one that judges what is not there."""
+    found = {}
+    for body in manifest.fast.get("certificates", ()):
+        certificate = Certificate.from_json(body)
+        if certificate.verdict not in manifest.fast.get("outputs", ()):
+            raise FastStageError(f"certificate {certificate.name} names an unknown verdict")
+        found[certificate.name] = certificate
+    return found
 
 
 def _faulted(fault: Exception) -> Scored:

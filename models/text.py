@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefilter.models import lookalikes
+from prefilter.models.triggers import BLANKS, triggers
 
 MAX_CHARS = 1_000_000
 Offsets = NDArray[np.int64]
@@ -91,6 +92,14 @@ def normalise(text: str) -> Normalised:
 
 def _normalise(text: str, *, ascii_path: bool) -> Normalised:
     draft = _Draft(text)
+    if ascii_path and "&" not in text and text.isascii() and not (found := triggers(text)).dropped:
+        if found.blanks:
+            draft.text = text.translate(BLANKS)
+        steps = ((_spelled, found.spelled), (_leet, found.leet), (_stretched, found.stretched), (_spaces, found.spaces))
+        for step, needed in steps:
+            if needed or draft.moved:
+                draft.apply(step)
+        return Normalised(draft.text, draft.offsets())
     draft.apply(_entities)
     draft.apply(_entities)
     if not ascii_path or not draft.text.isascii() or CONTROL.search(draft.text):
@@ -110,6 +119,11 @@ class _Draft:
         self.text = text
         self._length = len(text)
         self._offsets: Offsets | None = None
+
+    @property
+    def moved(self) -> bool:
+        """Whether a step has changed something, so that what the text began as tells nothing of it any more."""
+        return self._offsets is not None
 
     def offsets(self) -> Offsets:
         """int64 [len(text) + 1]."""

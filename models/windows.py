@@ -33,6 +33,8 @@ LONG_WORD = re.compile(r"[^\s!-/:-@\[-`{-~]{33,}")
 splitting accents off, which makes at most three of one: 96 ASCII or 32 other characters are safe."""
 PLAIN_WORD_CHARS, WORD_CHARS = 96, 32
 SCRIPT_RUN = re.compile(r"[\x00-\x7f]+|[^\x00-\x7f]+")
+SPELLED_BLOCKS = ((0x20, 0x7F), (0xA0, 0x250), (0x2010, 0x2070), (0x20A0, 0x20C0), (0x2122, 0x2123))
+"""Basic and extended Latin, general punctuation, currency signs, the trade mark: [low, high)."""
 SENTENCE_ENDS = (".", "!", "?", "\u2026", "\u3002")
 
 
@@ -71,6 +73,21 @@ def load_tokenizer(source: Path | bytes) -> Tokenizer:
     tokenizer.no_padding()
     tokenizer.encode_special_tokens = True
     return tokenizer
+
+
+def spellable(tokenizer: Tokenizer) -> re.Pattern[str]:
+    """Matches a character that could become the unknown piece: a text without a match has none.
+
+    Tried are the blocks that English text uses; whatever lies elsewhere counts as unspellable.
+    """
+    normaliser, vocabulary = tokenizer.normalizer, tokenizer.get_vocab()
+
+    def spelled(code: int) -> bool:
+        plain = normaliser.normalize_str(chr(code)) if normaliser is not None else chr(code)
+        return all(part == " " or {part, f"##{part}"} <= vocabulary.keys() for part in plain)
+
+    codes = [code for low, high in SPELLED_BLOCKS for code in range(low, high) if spelled(code)]
+    return re.compile(f"[^{re.escape(''.join(map(chr, codes)))}]")
 
 
 def windows(

@@ -1,0 +1,142 @@
+"""Clearing: how far the fast stage may go, as a certificate, and what it really does on a stream.
+
+Learn-then-Test (Angelopoulos et al., arXiv 2110.01052) in a fixed sequence: cuts are tried from the strictest on;
+for each, the exact binomial p-value of "at least `target` of the texts that the transformer would not allow are
+cleared" is taken, and the first cut that does not reject ends the walk. So the one cut that is kept holds for all
+categories together with the stated confidence, however many were tried. Only texts of a length the stage may judge
+count, which makes the promise stricter. Counts per category are reported, not certified. Knows scores and verdicts,
+no policies but their edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import beta, binom
+
+from prefilter.models.fast import FastStage, estimates
+from prefilter.models.labels import HEADS
+from prefilter.models.text import normalise
+
+TARGET, CONFIDENCE = 0.005, 0.95
+CUTS = np.arange(-16.0, 4.0, 1 / 64, dtype=np.float32)
+"""The cuts tried, log-odds of the verdict, strictest first: fixed before any text is seen, as the walk demands."""
+
+Edges = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Cannot:
+    """No cut can be certified: so many more flagged texts are needed at least."""
+
+    needed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Texts that both have judged, rows aligned.
+
+    `scores`: the transformer's, float32 [n, heads]. `logits`: the fast stage's, float32 [n, outputs], NaN where a text
+    is too short or too long for it. `source`: where each text is from.
+    """
+
+    scores: NDArray[np.float32]
+    logits: NDArray[np.float32]
+    source: NDArray[np.str_]
+
+    def flagged(self, edges: Edges) -> NDArray[np.bool_]:
+        """Which texts the transformer would not allow."""
+        return self.above(edges).any(axis=1)
+
+    def above(self, edges: Edges) -> NDArray[np.bool_]:
+        """bool [n, categories of `edges`]: which score reaches its edge."""
+        limits = np.array(list(edges.values()), dtype=np.float32)
+        return self.scores[:, [HEADS.index(name) for name in edges]] >= limits
+
+    def eligible(self) -> NDArray[np.bool_]:
+        """Which texts the fast stage may judge at all."""
+        return ~np.isnan(self.logits).any(axis=1)
+
+    def verdict(self, stage: FastStage, verdict: str, edges: Edges) -> NDArray[np.float32]:
+        """The verdict of each text; infinite where the stage may not clear it whatever the cut."""
+        found = self.logits[:, stage.outputs.index(verdict)].copy()
+        guesses = np.array([list(_guess(row, stage).values()) for row in self.logits], dtype=np.float32)
+        names = list(_guess(self.logits[0], stage)) if len(self.logits) else []
+        columns = [names.index(name) for name in edges]
+        too_high = (guesses[:, columns] >= np.array(list(edges.values()), dtype=np.float32)).any(axis=1)
+        found[too_high | ~self.eligible()] = np.inf
+        return found
+
+
+def judge(stage: FastStage, texts: Sequence[str], scores: NDArray[np.float32], source: Sequence[str]) -> Judged:
+    """Let the fast stage read texts whose transformer scores [n, heads] are known."""
+    rows = [stage.logits(normalise(text).text) for text in texts]
+    nothing = np.full(len(stage.outputs), np.nan, dtype=np.float32)
+    logits = np.stack([nothing if row is None else row for row in rows]) if rows else np.empty((0, len(nothing)))
+    return Judged(scores, logits.astype(np.float32), np.array(source, dtype=np.str_))
+
+
+def issue(
+    name: str,
+    judged: Judged,
+    stage: FastStage,
+    edges: Edges,
+    *,
+    verdict: str,
+    target: float = TARGET,
+    confidence: float = CONFIDENCE,
+) -> dict[str, Any] | Cannot:
+    """The certificate as a manifest holds it, with its evidence, or how many flagged texts are missing.
+
+    `bound` is the one-sided exact upper bound (Clopper and Pearson 1934) of the share cleared at the cut.
+    """
+    flagged = judged.flagged(edges) & judged.eligible()
+    verdicts = judged.verdict(stage, verdict, edges)
+    n = int(flagged.sum())
+    needed = int(np.ceil(np.log(1 - confidence) / np.log(1 - target)))
+    if n < needed:
+        return Cannot(needed - n)
+    cut, cleared = _walk(np.sort(verdicts[flagged]), target, confidence)
+    if cut is None:
+        return Cannot(0)
+    gone = judged.above(edges) & (flagged & (verdicts < cut))[:, None]
+    there = judged.above(edges) & flagged[:, None]
+    sources = {}
+    for source in np.unique(judged.source[judged.eligible()]):
+        mine = (judged.source == source) & judged.eligible()
+        sources[str(source)] = [int(mine.sum()), int((mine & flagged).sum()), int((mine & (verdicts < cut)).sum())]
+    return {
+        "name": name,
+        "verdict": verdict,
+        "edges": {head: float(edge) for head, edge in edges.items()},
+        "cut": cut,
+        "target": target,
+        "confidence": confidence,
+        "bound": float(beta.ppf(confidence, cleared + 1, n - cleared)),
+        "flagged": n,
+        "flagged_cleared": cleared,
+        "by_category": {
+            head: {"flagged": int(there[:, c].sum()), "cleared": int(gone[:, c].sum())}
+            for c, head in enumerate(edges)
+        },
+        "by_source": {"columns": ["texts", "flagged", "cleared"], "rows": sources},
+    }
+
+
+def _walk(flagged: NDArray[np.float32], target: float, confidence: float) -> tuple[float | None, int]:
+    """The highest certified cut below sorted verdicts of flagged texts, and how many of them lie under it."""
+    best: tuple[float | None, int] = (None, 0)
+    for cut in CUTS:
+        cleared = int(np.searchsorted(flagged, cut, side="left"))
+        if binom.cdf(cleared, len(flagged), target) > 1 - confidence:
+            break
+        best = (float(cut), cleared)
+    return best
+
+
+def _guess(row: NDArray[np.float32], stage: FastStage) -> dict[str, np.float32]:
+    return estimates(row, stage.outputs)
