@@ -24,14 +24,15 @@ from tokenizers import Tokenizer
 
 from prefilter.models import manifest as manifests
 from prefilter.models.calibrator import CalibrationError, Calibrator
+from prefilter.models.clearance import Clearance
 from prefilter.models.context import check_context, given_context, unsupported
-from prefilter.models.fast import Certificate, FastStage, FastStageError
+from prefilter.models.fast import FastStageError
 from prefilter.models.labels import HEADS
 from prefilter.models.language import read
 from prefilter.models.manifest import Manifest
 from prefilter.models.network import Network, NetworkError, Run
 from prefilter.models.registry import resolve
-from prefilter.models.scored import FAST, Evidence, Scored
+from prefilter.models.scored import Evidence, Scored
 from prefilter.models.spans import Marker
 from prefilter.models.text import MAX_CHARS, check_text, normalise
 from prefilter.models.windows import MIN_ROOM, Window, context_pieces, load_tokenizer, windows
@@ -81,6 +82,7 @@ class Scorer:
         calibrator: Calibrator,
         network: Network,
         *,
+        clearance: Clearance | None = None,
         max_chars: int | None = MAX_CHARS,
         repeats: Repeats | None = None,
     ) -> None:
@@ -94,6 +96,7 @@ class Scorer:
         self._unknown: int | None = tokenizer.token_to_id("[UNK]")
         self._calibrator = calibrator
         self._network = network
+        self._clearance = clearance
         self._repeats = repeats
         if repeats is not None and not repeats.serves(manifest):
             raise ScorerError(f"the repeats are not those of model {manifest.name}")
@@ -130,7 +133,7 @@ class Scorer:
                 heads=len(manifest.heads),
                 evidence=bool(manifest.spans),
             )
-            fast = _fast_stage(manifest, folder)
+            clearance = Clearance.load(manifest, folder, tokenizer)
         except manifests.ManifestError:
             raise
         except (CalibrationError, NetworkError, FastStageError) as error:
@@ -139,7 +142,9 @@ class Scorer:
             raise ScorerError(f"model {manifest.name} cannot be loaded: {type(error).__name__}") from error
         if calibrator.heads != manifest.heads or set(manifest.heads) - set(HEADS):
             raise ScorerError(f"model {manifest.name}: manifest and calibration name different heads")
-        return cls(manifest, tokenizer, calibrator, network, max_chars=max_chars, repeats=repeats)
+        return cls(
+            manifest, tokenizer, calibrator, network, clearance=clearance, max_chars=max_chars, repeats=repeats
+        )
 
     def certificate_for(self, edges: Mapping[str, float]) -> str | None:
         """The name of the certificate under which the fast stage may clear for a policy with these edges.
@@ -147,7 +152,7 @@ class Scorer:
         `edges` maps each category to the score from which it is not allowed. A certificate holds for exactly
         the edges it was issued for; None where there is none, and then nothing is cleared.
         """
-        return next((c.name for c in self._certificates.values() if c.covers(edges)), None)
+        return None if self._clearance is None else self._clearance.certificate_for(edges)
 
     def score(
         self,
@@ -260,7 +265,11 @@ class Scorer:
         repeats: Repeats | None,
     ) -> Prepared | Scored:
         normalised = normalise(text)
-        # Behind the fast stage: what it clears costs less than a look-up, and is never answered otherwise.
+        # Before the repeats: clearing costs less than a look-up, and so no answer depends on what came before.
+        if certificate is not None and context is None and self._clearance is not None:
+            cleared = self._clearance.answer(normalised.text, declared, certificate)
+            if cleared is not None:
+                return cleared
         repeat = None
         if repeats is not None:
             repeat = repeats.key(normalised.text, text, language=declared, context=context)
@@ -282,18 +291,6 @@ class Scorer:
                 repeats.put(repeat, unread)
             return unread
         return Prepared(tuple(cut), text, reading.language, total, len(behind), context_total, repeat)
-
-    def _clear(self, text: str, declared: str | None, certificate: str) -> Scored | None:
-        """The fast stage's answer for a normalised text that it clears and the model can read."""
-        if self._fast is None or self._spellable is None or self._spellable.search(text) is not None:
-            return None
-        scores = self._fast.clear(text, self._certificates[certificate])
-        if scores is None:
-            return None
-        reading = read(text, declared=declared, unknown_share=0.0)
-        if reading.reason is not None:
-            return None
-        return Scored(scores, stage=FAST, language=reading.language)
 
     def _conclude(self, prepared: Prepared, runs: Sequence[Run]) -> Scored:
         text, cut = prepared.text, prepared.windows
@@ -329,24 +326,6 @@ class Scorer:
             spans = [] if edge is None else marker.spans(head, edge=edge, deciding=int(deciding[head]))
             found += [Evidence(window.category, s.start, s.end, s.strength) for s in spans] or [window]
         return tuple(found)
-
-
-def _fast_stage(manifest: Manifest, folder: Path) -> FastStage | None:
-    if manifests.FAST not in manifest.files:
-        return None
-    outputs = manifest.fast.get("outputs", ())
-    return FastStage.from_bytes(manifest.read(folder, manifests.FAST), outputs=outputs)
-
-
-def _certificates(manifest: Manifest) -> dict[str, Certificate]:
-    """The certificates of a manifest by name; raises `FastStageError` for one that judges what is not there."""
-    found = {}
-    for body in manifest.fast.get("certificates", ()):
-        certificate = Certificate.from_json(body)
-        if certificate.verdict not in manifest.fast.get("outputs", ()):
-            raise FastStageError(f"certificate {certificate.name} names an unknown verdict")
-        found[certificate.name] = certificate
-    return found
 
 
 def _faulted(fault: Exception) -> Scored:
