@@ -79,7 +79,7 @@ def gather(recipe: DistilRecipe, data_dir: Path) -> tuple[list[str], list[str], 
             seen.add(key)
             texts.append(text)
             source.append(name)
-            part.append(_part(unit_interval(key), held_out=held_out))
+            part.append(PARTS.index(part_of(text, held_out=held_out)))
     order = np.random.default_rng(recipe.seed).permutation(len(texts))
     return [texts[i] for i in order], [source[i] for i in order], np.array(part, dtype=np.int8)[order]
 
@@ -93,10 +93,12 @@ def teach(recipe: DistilRecipe, run_dir: Path, data_dir: Path, scorer: Scorer) -
     return Lessons(texts, source, part, np.concatenate(rows) if rows else np.empty((0, len(HEADS)), np.float32))
 
 
-def _part(draw: float, *, held_out: bool) -> int:
+def part_of(text: str, *, held_out: bool) -> str:
+    """The part of PARTS that a text belongs to; `held_out`: a test row of a benign source, which never is a lesson."""
+    draw = unit_interval(text_key(text))
     if held_out:
-        return PARTS.index("calibration" if draw < 0.5 else "trial")
-    return PARTS.index("calibration" if draw < CALIBRATION_SHARE else "trial" if draw < HELD_OUT_SHARE else "lesson")
+        return "calibration" if draw < 0.5 else "trial"
+    return "calibration" if draw < CALIBRATION_SHARE else "trial" if draw < HELD_OUT_SHARE else "lesson"
 
 
 def _scored(texts: Sequence[str], folder: Path, scorer: Scorer) -> Iterator[NDArray[np.float32]]:
