@@ -28,8 +28,7 @@ def pack(scored: Scored, heads: Sequence[str]) -> bytes | None:
     """The record of an answer, None where it is to have none. `heads`: the model's, in its order."""
     language = scored.language.encode("utf-8", "surrogatepass") if scored.language is not None else b""
     if (
-        scored.error is not None
-        or scored.stage != FULL
+        scored.stage != FULL
         or scored.unscored not in REASONS
         or len(scored.scores) != (len(heads) if scored.unscored is None else 0)
         or len(language) > LANGUAGE_BYTES

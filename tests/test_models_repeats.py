@@ -188,6 +188,12 @@ def test_a_repeat_is_found_once_its_answer_is_finished(artefact: Path, repeats: 
     assert (repeats.hits, repeats.misses) == (5, 3)
 
 
+def test_what_is_kept_is_given_without_reading_the_text_again(artefact: Path, repeats: Repeats) -> None:
+    kept = Scored({}, unscored=REASONS[1], tokens_total=12_345)
+    repeats.put(key_of(repeats, CLEAN_TEXT), kept)
+    assert Scorer.load(artefact, repeats=repeats).prepare(CLEAN_TEXT) == kept
+
+
 def test_what_decides_an_answer_decides_the_key(repeats: Repeats) -> None:
     def key(text: str, sent: str, language: str | None, context: str | None) -> bytes:
         return repeats.key(text, sent, language=language, context=context)
@@ -243,6 +249,17 @@ def test_every_damaged_byte_of_an_answer_makes_it_a_miss(path: Path, repeats: Re
             file.seek(place)
             file.write(content[place : place + 1])
     assert repeats.get(key) == plain.score_one(HARMFUL_TEXT)
+
+
+def test_one_answer_under_the_key_of_another_is_a_miss(path: Path, repeats: Repeats) -> None:
+    first, second = key_of(repeats, "first"), key_of(repeats, "second")
+    for tokens, key in enumerate((first, second)):
+        repeats.put(key, Scored({}, unscored=REASONS[1], tokens_total=tokens))
+    content = path.read_bytes()
+    with path.open("r+b", buffering=0) as file:
+        file.seek(content.index(first))
+        file.write(first + content[content.index(second) + len(second) :][:60])
+    assert repeats.get(first) is None
 
 
 def test_a_page_that_says_nonsense_is_written_from_its_start(path: Path, manifest: Manifest, plain: Scorer) -> None:
