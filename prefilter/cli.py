@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import typer
 
 from prefilter import (
+    fast_commands,
     file_commands,
     key_commands,
     making_commands,
@@ -31,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for commands in (file_commands, making_commands, record_commands):
+for commands in (file_commands, making_commands, fast_commands, record_commands):
     commands.add_to(app)
 app.add_typer(file_commands.cases, name="cases")
 app.add_typer(key_commands.app, name="key")
