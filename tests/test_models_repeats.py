@@ -82,13 +82,13 @@ from prefilter.models.scored import Evidence, Scored
 
 path, model, seed = sys.argv[1:]
 manifest = Manifest.load(Path(model))
-repeats = Repeats.open(Path(path), secret=b"s" * 32, max_bytes=3 * 4096, manifest=manifest)
+repeats = Repeats.open(Path(path), secret=b"s" * 32, max_bytes=2 * 4096, manifest=manifest)
 
 def truth(i):
-    parts = tuple(Evidence(manifest.heads[i % 11], i, i + n, n / 40) for n in range(i % 40))
-    return Scored(dict.fromkeys(manifest.heads, np.float32(i / 300)), tokens_total=i, spans=parts)
+    parts = tuple(Evidence(manifest.heads[i % 11], i, i + n, n / 99) for n in range(3 * i))
+    return Scored(dict.fromkeys(manifest.heads, np.float32(i / 30)), tokens_total=i, spans=parts)
 
-for i in np.random.default_rng(int(seed)).integers(0, 300, 12_000).tolist():
+for i in np.random.default_rng(int(seed)).integers(0, 30, 50_000).tolist():
     key = repeats.key(str(i), str(i), language=None, context=None)
     found = repeats.get(key)
     if found is None:
