@@ -53,24 +53,32 @@ def score(
     language_column: LanguageColumn = "language",
     source_column: SourceColumn = "source",
     context_column: ContextColumn = None,
-    engine: Annotated[str, typer.Option(help="local; ray is not in this release.")] = "local",
-    workers: Annotated[int, typer.Option(min=0, help="Scoring processes; 0: one per core.")] = 0,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Every score is the transformer's; the fast stage clears nothing.")
+    ] = False,
+    engine: Annotated[str, typer.Option(help="local, or ray: the cluster of RAY_ADDRESS.")] = "local",
+    workers: Annotated[
+        int, typer.Option(min=0, help="Scoring processes; 0: one per core, here or of the cluster.")
+    ] = 0,
+    ordered: Annotated[
+        bool, typer.Option("--ordered/--unordered", help="Rows in input order; --unordered only with ray.")
+    ] = True,
     open_cases: Annotated[
         bool, typer.Option("--cases", help="Also open cases for the rows to review.")
     ] = False,
     restart: Annotated[
         bool, typer.Option("--restart", help="Drop an unfinished run, and score anew.")
     ] = False,
-    part_rows: Annotated[int, typer.Option(min=1, hidden=True)] = 500,
+    part_rows: Annotated[int, typer.Option(min=1, hidden=True)] = 5_000,
 ) -> None:
     """Score every row of the inputs into OUTPUT, one row per row, in order.
 
     A run that was stopped goes on when the same command is run again.
     """
-    if engine == "ray":
-        raise refuse("--engine ray is not in this release; --engine local uses every core of this machine")
-    if engine != "local":
+    if engine not in ("local", "ray"):
         raise refuse("--engine is local or ray")
+    if open_cases and not ordered:
+        raise refuse("--cases reads the inputs beside the output row by row: not with --unordered")
     from prefilter.models.registry import resolve
     from prefilter.serving.bulk.run import Run, score_files
 
@@ -81,7 +89,10 @@ def score(
         policy=_policy(policy),
         model=resolve(model),
         columns=columns,
-        workers=workers or len(os.sched_getaffinity(0)),
+        exact=exact,
+        engine=engine,
+        workers=workers if workers or engine == "ray" else len(os.sched_getaffinity(0)),
+        ordered=ordered,
         restart=restart,
         part_rows=part_rows,
     )
@@ -104,6 +115,11 @@ def decide(
 
     summary = decide_file(scores, output, policy=_policy(policy), uncalibrated=_uncalibrated(scores, model))
     _say(f"{summary.to_line()} → {output}")
+    if summary.estimated:
+        _say(
+            f"{summary.estimated} of them to review only because the fast stage cleared them under other edges, "
+            "and gave estimates: `prefilter score --exact` gives their scores"
+        )
 
 
 @cases.command("import")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from fakes import build_artefact
-from prefilter.serving.bulk.chunks import InProcess
-from prefilter.serving.bulk.run import Run, Summary, score_files
+from prefilter.models.scored import Scored
+from prefilter.serving.bulk.chunks import InProcess, Pace
+from prefilter.serving.bulk.run import Run, score_files
+from prefilter.serving.bulk.screener import Screener
+from prefilter.serving.bulk.summary import Summary
+from prefilter.serving.bulk.terms import Terms
 from prefilter.serving.policies import load_preset
 from serving_fakes import SpokenScorer
 
@@ -50,7 +54,9 @@ def spoken_run(
 ) -> Summary:
     """Score files with the scorer that reads `threat=0.7` in a text."""
     run = Run(inputs=inputs, output=output, policy=load_preset(policy), model=artefact, **options)
-    return score_files(run, pool=InProcess(scorer or SpokenScorer()))
+    terms = Terms.of(artefact, run.policy, exact=run.exact)
+    pace = Pace(rows=32, most=32)
+    return score_files(run, pool=InProcess(Screener(scorer or FileScorer(), terms), pace=pace))
 
 
 def rows_of(output: Path) -> list[dict[str, Any]]:
@@ -66,7 +72,38 @@ def errors_of(output: Path) -> Iterator[dict[str, str] | None]:
         yield json.loads(row["error"]) if row["error"] else None
 
 
-class Stopping(SpokenScorer):
+class FileScorer(SpokenScorer):
+    """A scorer with a fast stage: under the edges of `certified` it clears what does not say `head=score`."""
+
+    def __init__(self, *, certified: Mapping[str, float] | None = None, **options: Any) -> None:
+        """Without `certified` there is no certificate."""
+        super().__init__(**options)
+        self._certified = certified
+        self.asked: list[dict[str, float]] = []
+
+    def certificate_for(self, edges: Mapping[str, float]) -> str | None:
+        """Name the one certificate, for exactly its edges."""
+        self.asked.append(dict(edges))
+        return "web-1" if edges == self._certified else None
+
+    def score(
+        self,
+        texts: Sequence[object],
+        *,
+        languages: Sequence[str | None] | None = None,
+        contexts: Sequence[object] | None = None,
+        certificates: Sequence[str | None] | None = None,
+    ) -> list[Scored]:
+        """Score in order; a cleared row has estimates and no tokens."""
+        full = super().score(texts, languages=languages, contexts=contexts)
+        allowed = certificates or [None] * len(texts)
+        return [
+            Scored(row.scores, stage="fast") if allow and row.scores and "=" not in str(text) else row
+            for row, text, allow in zip(full, texts, allowed, strict=True)
+        ]
+
+
+class Stopping(FileScorer):
     """A scorer that is stopped, as by a kill, after some texts."""
 
     def __init__(self, *, after: int) -> None:

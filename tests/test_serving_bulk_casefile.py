@@ -13,6 +13,7 @@ from prefilter.serving import audit
 from prefilter.serving.auth import COMMAND_LINE, Principal
 from prefilter.serving.bulk.casefile import Opened, import_cases
 from prefilter.serving.bulk.errors import InputUnreadable, WrongRequest
+from prefilter.serving.bulk.manifest import manifest_path
 from prefilter.serving.bulk.rows import Columns
 from prefilter.serving.settings import Settings
 from prefilter.serving.store import Store
@@ -111,6 +112,7 @@ def test_lines_without_a_fingerprint_are_compared_by_their_ids(
     place: Place, artefact: Path, tmp_path: Path
 ) -> None:
     spoken_run(artefact, [place.input], tmp_path / "scores.jsonl")
+    manifest_path(tmp_path / "scores.jsonl").unlink()
     with pytest.raises(InputUnreadable, match="row 0 of"):
         place.load(scores=tmp_path / "scores.jsonl", columns=Columns(id="none"))
     short = write_lines(tmp_path / "short.jsonl", *place.input.read_bytes().splitlines()[:5])

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bulk_fakes import MILD, Stopping, artefact, errors_of, rows_of, spoken_run, write_lines
+from bulk_fakes import MILD, FileScorer, Stopping, artefact, errors_of, rows_of, spoken_run, write_lines
 from fakes import HARMFUL_TEXT, build_artefact
 from prefilter.models.labels import HEADS
 from prefilter.models.scorer import Scorer
@@ -21,7 +21,6 @@ from prefilter.serving.bulk.lock import sole_writer
 from prefilter.serving.bulk.rows import Columns
 from prefilter.serving.bulk.run import Run, score_files
 from prefilter.serving.policies import load_preset
-from serving_fakes import SpokenScorer
 
 __all__ = ["artefact"]
 
@@ -88,7 +87,7 @@ def test_a_model_that_reads_no_context_makes_the_row_an_error(artefact: Path, tm
     lines = write_lines(
         tmp_path / "in.jsonl", {"text": MILD, "prompt": "why"}, {"text": MILD, "prompt": "a\ud800"}
     )
-    deaf = SpokenScorer(reads_context=False)
+    deaf = FileScorer(reads_context=False)
     spoken_run(artefact, [lines], tmp_path / "out.parquet", scorer=deaf, columns=Columns(context="prompt"))
     unsupported, broken = errors_of(tmp_path / "out.parquet")
     assert unsupported is not None
@@ -162,7 +161,7 @@ def test_finished_parts_are_not_scored_again(artefact: Path, spoken: Path) -> No
     output = spoken.with_name("out.parquet")
     with pytest.raises(KeyboardInterrupt):
         spoken_run(artefact, [spoken], output, part_rows=40, scorer=Stopping(after=150))
-    scorer = SpokenScorer()
+    scorer = FileScorer()
     assert spoken_run(artefact, [spoken], output, part_rows=40, scorer=scorer).resumed == 160
     assert len(scorer.seen) == 72
 
@@ -218,7 +217,7 @@ def test_a_run_over_a_finished_output_of_the_same_changes_nothing(artefact: Path
     output = spoken.with_name("out.parquet")
     spoken_run(artefact, [spoken], output)
     before = output.stat()
-    scorer = SpokenScorer()
+    scorer = FileScorer()
     assert spoken_run(artefact, [spoken], output, scorer=scorer).resumed == 250
     assert (scorer.seen, output.stat().st_mtime_ns) == ([], before.st_mtime_ns)
 

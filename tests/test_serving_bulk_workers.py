@@ -3,85 +3,116 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from bulk_fakes import artefact
 from fakes import BORDERLINE_TEXT, CLEAN_TEXT, HARMFUL_TEXT
-from prefilter.models.scored import Scored
+from prefilter.models.labels import HEADS
 from prefilter.models.scorer import Scorer
-from prefilter.serving.bulk.chunks import InProcess, Text
+from prefilter.serving.bulk.chunks import InProcess, Pace, Screened
 from prefilter.serving.bulk.errors import WorkersLost
+from prefilter.serving.bulk.rows import Row
+from prefilter.serving.bulk.screener import load_screener
+from prefilter.serving.bulk.terms import Terms
 from prefilter.serving.bulk.workers import Workers
+from prefilter.serving.policies import load_preset
 
 __all__ = ["artefact"]
 KINDS = (CLEAN_TEXT, HARMFUL_TEXT * 40, BORDERLINE_TEXT, "", "a\ud800", "\0 nul")
-CHUNKS: list[list[Text]] = [
-    [Text(f"{text} {n}" if text.strip("\0 ") else text) for text in KINDS] for n in range(30)
-]
+TEXTS = [f"{text} {n}" if text.strip("\0 ") else text for n in range(30) for text in KINDS]
 
 
-def flat(chunks: list[list[Scored]]) -> list[Scored]:
-    return [scored for chunk in chunks for scored in chunk]
+@pytest.fixture
+def terms(artefact: Path) -> Terms:
+    return Terms.of(artefact, load_preset("model-output"))
 
 
-def test_many_workers_give_the_bits_of_one_in_the_same_order(artefact: Path) -> None:
-    alone = list(InProcess(Scorer.load(artefact, max_chars=None)).score(CHUNKS))
-    with Workers(artefact, count=3) as workers:
-        assert flat(list(workers.score(CHUNKS))) == flat(alone)
+def rows(*texts: str) -> list[Row]:
+    return [Row(n, str(n), 0, f"line {n + 1}", text) for n, text in enumerate(texts)]
 
 
-def test_nothing_is_pickled_between_the_processes(artefact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def joined(screened: Iterable[Screened]) -> pa.Table:
+    return pa.concat_tables(one.table for one in screened).combine_chunks()
+
+
+def alone(terms: Terms, texts: list[str]) -> pa.Table:
+    return joined(InProcess(load_screener(terms)).screen(rows(*texts)))
+
+
+def test_many_workers_give_the_bits_of_one_in_the_same_order(terms: Terms) -> None:
+    with Workers(terms, count=3, pace=Pace(rows=7, most=7)) as workers:
+        assert joined(workers.screen(rows(*TEXTS))).equals(alone(terms, TEXTS))
+
+
+def test_nothing_is_pickled_between_the_processes(terms: Terms, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("multiprocessing.connection._ForkingPickler", None)
-    with Workers(artefact, count=1) as workers:
-        (scored,) = workers.score([[Text(HARMFUL_TEXT, "en", BORDERLINE_TEXT)]])
-    assert scored == Scorer.load(artefact).score([HARMFUL_TEXT], languages=["en"], contexts=[BORDERLINE_TEXT])
-    assert {type(score) for score in scored[0].scores.values()} == {np.float32}
+    row = replace(rows(HARMFUL_TEXT)[0], language="en", context=BORDERLINE_TEXT)
+    with Workers(terms, count=1) as workers:
+        (values,) = joined(workers.screen([row])).to_pylist()
+    (scored,) = Scorer.load(terms.model).score([HARMFUL_TEXT], languages=["en"], contexts=[BORDERLINE_TEXT])
+    assert {head: np.float32(values[f"score_{head}"]) for head in HEADS} == scored.scores
+    assert values["context_seen"] == scored.context_seen > 0
 
 
-def test_a_worker_that_dies_is_replaced_and_no_row_is_lost(artefact: Path) -> None:
-    alone = list(InProcess(Scorer.load(artefact, max_chars=None)).score(CHUNKS))
-    with Workers(artefact, count=2) as workers:
+def test_a_worker_that_dies_is_replaced_and_no_row_is_lost(terms: Terms) -> None:
+    with Workers(terms, count=2, pace=Pace(rows=6, most=6)) as workers:
         results = []
-        for number, chunk in enumerate(workers.score(CHUNKS)):
-            results.append(chunk)
+        for number, one in enumerate(workers.screen(rows(*TEXTS))):
+            results.append(one)
             if number == 3:
                 os.kill(workers._workers[0]._process.pid, signal.SIGKILL)
-    assert flat(results) == flat(alone)
+    assert joined(results).equals(alone(terms, TEXTS))
 
 
 def test_a_row_that_kills_every_worker_is_deferred_and_its_neighbours_are_scored(
-    artefact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    terms: Terms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook = "import prefilter.models.scorer as s, os\nf = s.Scorer.score_one\n"
     hook += "s.Scorer.score_one = lambda self, t, **k: os._exit(9) if 'deadly' in t else f(self, t, **k)\n"
     (tmp_path / "sitecustomize.py").write_text(hook, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with Workers(artefact, count=1) as workers:
-        (scored,) = workers.score([[Text(CLEAN_TEXT), Text("deadly"), Text(HARMFUL_TEXT)]])
-    assert [one.unscored for one in scored] == [None, "internal_fault", None]
+    with Workers(terms, count=1) as workers:
+        table = joined(workers.screen(rows(CLEAN_TEXT, "deadly", HARMFUL_TEXT)))
+    assert table.column("outcome").to_pylist() == ["allow", "review", "block"]
+    assert table.column("because")[1].as_py() == '[{"reason":"internal_fault"}]'
 
 
-def test_a_model_that_cannot_be_loaded_stops_the_run(tmp_path: Path, artefact: Path) -> None:
-    broken = tmp_path / "broken"
-    broken.mkdir()
-    for path in artefact.iterdir():
-        (broken / path.name).write_bytes(path.read_bytes())
+def test_a_model_that_cannot_be_loaded_stops_the_run(terms: Terms, tmp_path: Path) -> None:
+    broken = Path(shutil.copytree(terms.model, tmp_path / "broken"))
     (broken / "model.onnx").write_bytes(b"other")
-    with Workers(broken, count=1) as workers, pytest.raises(WorkersLost, match="sha256 differs"):
-        list(workers.score(CHUNKS))
+    with (
+        Workers(replace(terms, model=broken), count=1) as workers,
+        pytest.raises(WorkersLost, match="sha256"),
+    ):
+        list(workers.screen(rows(*TEXTS)))
+
+
+def test_a_model_put_in_the_place_of_the_one_meant_stops_the_run(terms: Terms) -> None:
+    with (
+        Workers(replace(terms, manifest_sha256="0" * 64), count=1) as workers,
+        pytest.raises(WorkersLost, match="another model"),
+    ):
+        list(workers.screen(rows(*TEXTS)))
 
 
 def test_workers_do_not_outlive_their_parent(artefact: Path) -> None:
     program = (
         "import sys, os, pathlib; from prefilter.serving.bulk.workers import Workers\n"
-        "w = Workers(pathlib.Path(sys.argv[1]), count=1); r = w.score([[('x', None)]] * 9); next(r)\n"
+        "from prefilter.serving.bulk.terms import Terms; from prefilter.serving.bulk.rows import Row\n"
+        "from prefilter.serving.policies import load_preset\n"
+        "terms = Terms.of(pathlib.Path(sys.argv[1]), load_preset('model-output'))\n"
+        "w = Workers(terms, count=1); next(w.screen([Row(n, str(n), 0, '', 'x') for n in range(99)]))\n"
         "print(w._workers[0]._process.pid, flush=True); os.kill(os.getpid(), 9)"
     )
     done = subprocess.run(

@@ -21,7 +21,8 @@ from prefilter.serving import audit
 from prefilter.serving.auth import Principal
 from prefilter.serving.bulk.errors import InputUnreadable, WrongRequest
 from prefilter.serving.bulk.inputs import Input, find_inputs, fingerprint, look_into
-from prefilter.serving.bulk.outputs import read_identity, read_scores
+from prefilter.serving.bulk.manifest import read_identity
+from prefilter.serving.bulk.outputs import read_scores
 from prefilter.serving.bulk.readers import read_rows
 from prefilter.serving.bulk.rows import Columns, Row
 from prefilter.serving.policies import Outcome

@@ -1,4 +1,4 @@
-"""The columns of a scores file, and how a scored row becomes values in them.
+"""The columns of a scores file, and how scored rows become values in them, whole columns at once.
 
 One row per input row. `because` and `error` are JSON strings; numbers that do not exist are null, never 0.
 Beside the columns that other programs rely on stand `source` (a policy may have bands per stream, so a
@@ -7,18 +7,21 @@ later decision needs it), `enforced`, and how much of a row's context was read. 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from prefilter.models.labels import HEADS
+from prefilter.serving.bulk.outcomes import decide_matrix, policy_label, to_json
 from prefilter.serving.bulk.rows import Row
-from prefilter.serving.policies import Because, Policy, decide
+from prefilter.serving.bulk.terms import Terms
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from prefilter.models.scored import Scored
+    from prefilter.models.text import RowError
 
 SCORE_COLUMNS: tuple[str, ...] = tuple(f"score_{head}" for head in HEADS)
 COLUMNS: tuple[str, ...] = (
@@ -69,59 +72,80 @@ def arrow_schema(metadata: dict[str, str] | None = None) -> pa.Schema:
     )
 
 
-def policy_label(policy: Policy) -> str:
-    """Return `NAME@VERSION`, what the column `policy_version` says."""
-    return f"{policy.name}@{policy.version}"
+def output_table(rows: Sequence[Row], scored: Sequence[Scored | None], terms: Terms) -> pa.Table:
+    """Return the output rows; `scored` is None for a row that never reached the scorer."""
+    import pyarrow as pa
 
-
-def output_row(
-    row: Row, scored: Scored | None, *, policy: Policy, model_version: str, uncalibrated: Collection[str]
-) -> dict[str, Any]:
-    """Return the values of one output row; `scored` is None for a row that never reached the scorer."""
-    values: dict[str, Any] = dict.fromkeys(COLUMNS)
-    values.update(
-        id=row.id, model_version=model_version, policy_version=policy_label(policy), source=row.source
+    count = len(rows)
+    errors = [_error(row, found) for row, found in zip(rows, scored, strict=True)]
+    answers = [None if error else found for error, found in zip(errors, scored, strict=True)]
+    valid = np.fromiter((answer is not None for answer in answers), bool, count)
+    matrix = np.full((count, len(HEADS)), np.nan, np.float32)
+    for number, answer in enumerate(answers):
+        if answer is not None and answer.scores:
+            matrix[number] = [answer.scores.get(head, np.nan) for head in HEADS]
+    sources = pa.array([row.source for row in rows], pa.string())
+    decided = decide_matrix(
+        matrix,
+        terms.policy,
+        valid=valid,
+        sources=sources,
+        reasons={n: answer.unscored for n, answer in enumerate(answers) if answer and answer.unscored},
+        uncalibrated=terms.uncalibrated,
     )
-    error = row.error
-    if scored is not None and scored.error is not None:
-        error = type(scored.error)(scored.error.code, f"{row.where}: {scored.error.message}")
-    if error is not None:
-        values["error"] = to_json({"code": error.code, "message": error.message})
-        return values
+    spans = [_evidence_span(a, decided.leading[n]) if a else _NO_SPAN for n, a in enumerate(answers)]
+    values: dict[str, Any] = {
+        "id": [row.id for row in rows],
+        "error": [None if e is None else to_json({"code": e.code, "message": e.message}) for e in errors],
+        "tokens_seen": [a.tokens_seen if a else None for a in answers],
+        "tokens_total": [a.tokens_total if a else None for a in answers],
+        "windows": [a.windows if a else None for a in answers],
+        "evidence_start": [start for start, _ in spans],
+        "evidence_end": [end for _, end in spans],
+        "stage": [a.stage if a else None for a in answers],
+        "model_version": [terms.model_version] * count,
+        "policy_version": [policy_label(terms.policy)] * count,
+        "source": sources,
+        "context_seen": [a.context_seen if a and a.context_total else None for a in answers],
+        "context_total": [a.context_total if a and a.context_total else None for a in answers],
+        **decided.columns(),
+    }
+    values |= score_arrays(matrix)
+    schema = arrow_schema()
+    arrays = [
+        value if isinstance(value := values[field.name], pa.Array) else pa.array(value, field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def score_arrays(matrix: np.ndarray[Any, Any]) -> dict[str, pa.Array]:
+    """The score columns of a matrix of rows and HEADS; what is no number is null."""
+    import pyarrow as pa
+
+    missing = np.isnan(matrix)
+    return {
+        name: pa.array(np.ascontiguousarray(matrix[:, n]), pa.float32(), mask=missing[:, n])
+        for n, name in enumerate(SCORE_COLUMNS)
+    }
+
+
+_NO_SPAN = (None, None)
+
+
+def _error(row: Row, scored: Scored | None) -> RowError | None:
+    """What is wrong with a row: what its reader found, else the scorer's word, which then names the row."""
+    if row.error is not None:
+        return row.error
     if scored is None:
         raise ValueError("a row without an error needs scores")
-    decision = decide(
-        scored.scores, policy, source=row.source, unscored=scored.unscored, uncalibrated=uncalibrated
-    )
-    values.update({f"score_{head}": score for head, score in scored.scores.items() if head in HEADS})
-    values.update(
-        outcome=decision.outcome.value,
-        because=because_json(decision.because),
-        tokens_seen=scored.tokens_seen,
-        tokens_total=scored.tokens_total,
-        windows=scored.windows,
-        stage=scored.stage,
-        enforced=decision.enforced,
-    )
-    if scored.context_total:
-        values.update(context_seen=scored.context_seen, context_total=scored.context_total)
-    values["evidence_start"], values["evidence_end"] = _evidence_span(scored, decision.because)
-    return values
+    if scored.error is None:
+        return None
+    return type(scored.error)(scored.error.code, f"{row.where}: {scored.error.message}")
 
 
-def because_json(because: tuple[Because, ...]) -> str:
-    """Return the grounds of a decision as the JSON string of the column."""
-    return to_json([ground.to_json() for ground in because])
-
-
-def to_json(value: object) -> str:
-    """Return compact JSON; floats unrounded."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
-def _evidence_span(scored: Scored, because: tuple[Because, ...]) -> tuple[int | None, int | None]:
+def _evidence_span(scored: Scored, wanted: str | None) -> tuple[int | None, int | None]:
     """The evidence of the first ground of the decision; where it has none, the strongest evidence."""
-    wanted = because[0].category if because else None
     for evidence in (*(e for e in scored.evidence if e.category == wanted), *scored.evidence):
         return evidence.start, evidence.end
-    return None, None
+    return _NO_SPAN

@@ -1,56 +1,88 @@
-"""What a run and its scoring processes say to each other, as JSON: nothing is ever pickled, not even between us.
+"""What a run and its scoring processes say to each other: rows as JSON, output rows as Arrow's own bytes.
 
-A score is a float32 and comes back as the same one: widened to a double, whose JSON is exact. Lone surrogates
-and NUL travel escaped. Knows no process and no socket.
+Nothing is ever pickled, not even between us. Lone surrogates and NUL travel escaped; a score is a float32 on
+both sides. Knows no process and no socket.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from prefilter.serving.bulk.chunks import Text
+from prefilter.models.text import RowError
+from prefilter.serving.bulk.columns import arrow_schema
+from prefilter.serving.bulk.rows import Row
+from prefilter.serving.bulk.terms import Terms
 
 if TYPE_CHECKING:
-    from prefilter.models.scored import Scored
+    import pyarrow as pa
 
 
-def write_texts(chunk: Sequence[Text]) -> bytes:
+def write_terms(terms: Terms) -> bytes:
+    """What a process is told first."""
+    return json.dumps(terms.to_json()).encode("ascii")
+
+
+def read_terms(message: bytes) -> Terms:
+    """What `write_terms` wrote."""
+    return Terms.from_json(json.loads(message))
+
+
+def write_rows(rows: Sequence[Row]) -> bytes:
     """A chunk on its way to a process."""
-    return json.dumps(chunk).encode("ascii")
+    return json.dumps([row_cells(row) for row in rows]).encode("ascii")
 
 
-def read_texts(message: bytes) -> list[Text]:
-    """What `write_texts` wrote."""
-    return [Text(*row) for row in json.loads(message)]
+def read_rows(message: bytes) -> list[Row]:
+    """What `write_rows` wrote."""
+    return [row_from_cells(*cells) for cells in json.loads(message)]
 
 
-def write_scored(scored: Sequence[Scored]) -> bytes:
-    """The answers to a chunk on their way back."""
-    rows = [
-        {**asdict(row), "scores": {head: float(score) for head, score in row.scores.items()}}
-        for row in scored
-    ]
-    return json.dumps(rows).encode("ascii")
+def row_cells(row: Row) -> tuple[Any, ...]:
+    """The values of a row; an error as its code and message."""
+    error = None if row.error is None else (row.error.code, row.error.message)
+    return (
+        row.number,
+        row.id,
+        row.input_index,
+        row.where,
+        row.text,
+        row.language,
+        row.source,
+        error,
+        row.context,
+    )
 
 
-def read_scored(message: bytes) -> list[Scored]:
-    """What `write_scored` wrote."""
-    import numpy as np
+def row_from_cells(
+    number: int,
+    identity: str,
+    input_index: int,
+    where: str,
+    text: str,
+    language: str | None,
+    source: str | None,
+    error: Sequence[str] | None,
+    context: str | None,
+) -> Row:
+    """The row of these values."""
+    wrong = None if error is None else RowError(*error)
+    return Row(number, identity, input_index, where, text, language, source, wrong, context)
 
-    from prefilter.models.scored import Evidence, Scored
-    from prefilter.models.text import RowError
 
-    rows = []
-    for row in json.loads(message):
-        row["scores"] = {head: np.float32(score) for head, score in row["scores"].items()}
-        row["error"] = None if row["error"] is None else RowError(**row["error"])
-        for name in ("evidence", "spans"):
-            row[name] = tuple(Evidence(**evidence) for evidence in row[name])
-        rows.append(Scored(**row))
-    return rows
+def write_table(table: pa.Table) -> memoryview:
+    """The output rows of a chunk on their way back."""
+    batch = table.combine_chunks().to_batches()[0]
+    return memoryview(batch.serialize())
+
+
+def read_table(message: bytes) -> pa.Table:
+    """What `write_table` wrote."""
+    import pyarrow as pa
+
+    schema = arrow_schema()
+    return pa.Table.from_batches([pa.ipc.read_record_batch(pa.py_buffer(message), schema)], schema)
 
 
 def write_complaint(complaint: str | None) -> bytes:

@@ -9,20 +9,22 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefilter.serving.bulk.columns import ADDED, arrow_schema, to_json
+from prefilter.serving.bulk.columns import ADDED, arrow_schema
 from prefilter.serving.bulk.errors import InputUnreadable
 from prefilter.serving.bulk.formats import open_to_read, open_to_write, recognise
 from prefilter.serving.bulk.inputs import READ_FAULTS
+from prefilter.serving.bulk.manifest import METADATA_KEY
+from prefilter.serving.bulk.outcomes import to_json
 from prefilter.serving.bulk.parts import sync_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 ROW_GROUP_ROWS = 32_768
-_METADATA_KEY = "prefilter"
 
 
 def write_scores(
@@ -40,21 +42,6 @@ def write_scores(
         os.fsync(file.fileno())
     partial.replace(output)
     sync_folder(output.parent)
-
-
-def read_identity(output: Path) -> dict[str, Any] | None:
-    """Return what a finished Parquet output says it was made of; None where it says nothing."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if recognise(output, for_output=True).kind != "parquet" or not output.is_file():
-        return None
-    try:
-        metadata = pq.read_schema(output).metadata or {}
-        identity = json.loads(metadata.get(_METADATA_KEY.encode(), b"null"))
-    except (pa.ArrowException, OSError, ValueError):
-        return None
-    return identity if isinstance(identity, dict) else None
 
 
 def read_scores(path: Path, *, batch_rows: int = ROW_GROUP_ROWS) -> Iterator[pa.Table]:
@@ -85,22 +72,35 @@ def read_scores(path: Path, *, batch_rows: int = ROW_GROUP_ROWS) -> Iterator[pa.
 
 
 def _write_parquet(path: Path, tables: Iterable[pa.Table], identity: Mapping[str, Any]) -> None:
-    import pyarrow as pa
+    """Write row groups of ROW_GROUP_ROWS, one of them while the rows of the next are made."""
     import pyarrow.parquet as pq
 
-    schema = arrow_schema({_METADATA_KEY: json.dumps(identity, sort_keys=True)})
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        waiting: list[pa.Table] = []
-        rows = 0
-        for table in tables:
-            waiting.append(table)
-            rows += table.num_rows
-            while rows >= ROW_GROUP_ROWS:
-                joined = pa.concat_tables(waiting).combine_chunks()
-                writer.write_table(joined.slice(0, ROW_GROUP_ROWS).cast(schema))
-                waiting, rows = [joined.slice(ROW_GROUP_ROWS)], rows - ROW_GROUP_ROWS
-        if rows:
-            writer.write_table(pa.concat_tables(waiting).combine_chunks().cast(schema))
+    schema = arrow_schema({METADATA_KEY: json.dumps(identity, sort_keys=True)})
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer, ThreadPoolExecutor(1) as behind:
+        written: Future[None] | None = None
+        for group in _row_groups(tables):
+            if written is not None:
+                written.result()
+            written = behind.submit(writer.write_table, group.cast(schema))
+        if written is not None:
+            written.result()
+
+
+def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Join and cut tables into groups of ROW_GROUP_ROWS; the last has what is left."""
+    import pyarrow as pa
+
+    waiting: list[pa.Table] = []
+    rows = 0
+    for table in tables:
+        waiting.append(table)
+        rows += table.num_rows
+        while rows >= ROW_GROUP_ROWS:
+            joined = pa.concat_tables(waiting).combine_chunks()
+            yield joined.slice(0, ROW_GROUP_ROWS)
+            waiting, rows = [joined.slice(ROW_GROUP_ROWS)], rows - ROW_GROUP_ROWS
+    if rows:
+        yield pa.concat_tables(waiting).combine_chunks()
 
 
 def _known(rows: list[dict[str, Any]], schema: pa.Schema, path: Path) -> pa.Schema:

@@ -1,10 +1,10 @@
-"""The finished parts of an unfinished run: files of a fixed number of rows, and the journal that vouches
-for them.
+"""The finished parts of an unfinished run: files of some thousand rows, and the journal that vouches for
+them.
 
 A part is written under a temporary name, flushed to the disk, renamed, and only then entered in the journal
 with its digest, so that a kill at any point leaves either the whole part or none. The journal's first line
-says what is being made of what; a run of anything else refuses to go on with these parts. Rows are cut into
-parts at fixed counts, so an interrupted run and an unbroken one have the same parts.
+says what is being made of what; a run of anything else refuses to go on with these parts. Where rows are cut
+into parts does not show in the output, so a part ends when it is full or its time is up: a kill costs seconds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from prefilter.serving.bulk.errors import RunDiffers
 if TYPE_CHECKING:
     import pyarrow as pa
 
-PART_ROWS = 500
+PART_ROWS = 5_000
+PART_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,12 @@ class Parts:
                     "run again with the same, or with --restart to drop them",
                     field=difference,
                 )
+        kept = {self._path(part.number) for part in self.finished}
         for path in self.folder.iterdir():
-            if path.name.startswith("part-") and path not in {
-                self._path(part.number) for part in self.finished
-            }:
+            if path.name.startswith("part-") and path not in kept:
                 path.unlink()
         lines = [json.dumps(identity) + "\n", *(part.to_line() for part in self.finished)]
-        _write_durably(self._journal, "".join(lines).encode())
+        write_durably(self._journal, "".join(lines).encode())
 
     def add(self, table: pa.Table, *, last_input: int) -> None:
         """Keep `table` as the next finished part."""
@@ -87,7 +87,7 @@ class Parts:
         pq.write_table(table, sink, compression="zstd")
         content = sink.getvalue().to_pybytes()
         part = Part(len(self.finished), table.num_rows, last_input, hashlib.sha256(content).hexdigest())
-        _write_durably(self._path(part.number), content)
+        write_durably(self._path(part.number), content)
         with self._journal.open("ab") as journal:
             journal.write(part.to_line().encode())
             journal.flush()
@@ -139,11 +139,19 @@ def _difference(old: Mapping[str, Any], new: Mapping[str, Any], *, inputs_used: 
         if key == "inputs":
             was, now = (was or [])[:inputs_used], (now or [])[:inputs_used]
         if was != now:
-            return {"inputs": "input", "part_rows": "part size"}.get(key, key)
+            return _SPOKEN.get(key, key)
     return None
 
 
-def _write_durably(path: Path, content: bytes) -> None:
+_SPOKEN = {
+    "inputs": "input",
+    "format": "release",
+    "exact": "setting of --exact",
+    "ordered": "setting of --unordered",
+}
+
+
+def write_durably(path: Path, content: bytes) -> None:
     """Write a file that is there whole or not at all, also after a power cut."""
     partial = path.with_name(path.name + ".partial")
     with partial.open("wb") as file:

@@ -1,78 +1,61 @@
 """THE bulk use case: the rows of input files are scored and decided, and stand in the output in input order.
 
 Finished parts lie beside the output until it is whole; a run that was killed goes on after the last of
-them, and the output is the same bytes as an unbroken run's. Knows no database, opens no case.
+them, and the output is the same bytes as an unbroken run's, and so is the manifest beside it. Knows no
+database, opens no case.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefilter.serving.bulk.chunks import InProcess, Pool, Text, cut_chunks
-from prefilter.serving.bulk.columns import arrow_schema, output_row, policy_label
+from prefilter.serving.bulk.chunks import Pool, Screened
 from prefilter.serving.bulk.errors import InputUnreadable, WrongRequest
 from prefilter.serving.bulk.formats import recognise
-from prefilter.serving.bulk.inputs import Input, find_inputs, fingerprint, look_into
+from prefilter.serving.bulk.inputs import Input, find_inputs, look_into
+from prefilter.serving.bulk.local import Engine, Local
 from prefilter.serving.bulk.lock import sole_writer
-from prefilter.serving.bulk.outputs import read_identity, write_scores
-from prefilter.serving.bulk.parts import PART_ROWS, Parts
+from prefilter.serving.bulk.manifest import identify, manifest_path, read_identity, write_manifest
+from prefilter.serving.bulk.outputs import read_scores, write_scores
+from prefilter.serving.bulk.parts import PART_ROWS, PART_SECONDS, Parts
 from prefilter.serving.bulk.progress import Progress, is_terminal
-from prefilter.serving.bulk.readers import count_rows, read_rows
-from prefilter.serving.bulk.rows import Columns, Row
+from prefilter.serving.bulk.rows import Columns
+from prefilter.serving.bulk.summary import Summary
+from prefilter.serving.bulk.terms import Terms
 from prefilter.serving.policies import Policy
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from prefilter.models.manifest import Manifest
-    from prefilter.models.scored import Scored
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What to score, with which model and policy, into which file."""
+    """What to score, with which model and policy, into which file.
+
+    `exact`: the fast stage clears nothing. `engine`: `local` or `ray`. `ordered`: rows stand in input order;
+    only the cluster can do without, and a run without is not continued after a kill but begun anew.
+    """
 
     inputs: Sequence[str | Path]
     output: Path
     policy: Policy
     model: Path
     columns: Columns = field(default_factory=Columns)
+    exact: bool = False
+    engine: str = "local"
     workers: int = 1
+    ordered: bool = True
     restart: bool = False
     part_rows: int = PART_ROWS
 
 
-@dataclass(slots=True)
-class Summary:
-    """How a run ended: rows by outcome (`error` for broken ones), and how many were finished before."""
-
-    rows: int = 0
-    resumed: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
-
-    def count(self, table: pa.Table) -> None:
-        """Add the rows of a table of the scores schema."""
-        self.rows += table.num_rows
-        self.outcomes.update(value or "error" for value in table.column("outcome").to_pylist())
-
-    def to_line(self) -> str:
-        """Return one line for people."""
-        parts = [f"{self.outcomes[name]} {name}" for name in ("allow", "review", "block", "error")]
-        tail = f" ({self.resumed} of them by an earlier run)" if self.resumed else ""
-        return f"{self.rows} rows: {', '.join(parts)}{tail}"
-
-
 def score_files(run: Run, *, pool: Pool | None = None) -> Summary:
-    """Score every row of the inputs into `run.output`.
+    """Score every row of the inputs into `run.output`, and write its manifest.
 
     Raises WrongRequest before anything is touched, InputUnreadable where a file breaks off (finished parts
     stay), RunDiffers where parts of another run lie there, OutputBusy where another run writes them.
@@ -82,118 +65,91 @@ def score_files(run: Run, *, pool: Pool | None = None) -> Summary:
     _check_places(run, inputs)
     for source in inputs:
         look_into(source, run.columns)
-    manifest = _load_manifest(run.model)
-    identity = _identify(run, inputs, manifest)
+    terms = Terms.of(run.model, run.policy, exact=run.exact)
+    engine = _engine(run, pool)
+    identity = identify(terms, inputs=engine.fingerprints(inputs), columns=run.columns, ordered=run.ordered)
     parts = Parts(run.output.with_name(run.output.name + ".parts"))
     with sole_writer(parts.folder, output=run.output):
         if not run.restart and read_identity(run.output) == identity:
-            parts.remove()
-            return _summarise_output(run.output)
-        parts.open(identity, restart=run.restart)
+            return _finish(run, parts, identity, read_scores(run.output), resumed=None)
+        parts.open(identity, restart=run.restart or not run.ordered)
         resumed = parts.rows
         try:
-            _score_into(parts, run, inputs, manifest, pool)
-            _check_unchanged(inputs, identity)
-            write_scores(
-                run.output, parts.tables(), identity=identity, partial=parts.folder / "output.partial"
-            )
+            _score_into(parts, run, inputs, terms, engine)
+            _check_unchanged(inputs, identity, engine)
+            partial = parts.folder / "output.partial"
+            write_scores(run.output, parts.tables(), identity=identity, partial=partial)
         except BaseException:
             if not parts.finished:
                 parts.remove()
             raise
-        summary = Summary(resumed=resumed)
-        for table in parts.tables():
-            summary.count(table)
-        parts.remove()
+        return _finish(run, parts, identity, parts.tables(), resumed=resumed)
+
+
+def _finish(
+    run: Run, parts: Parts, identity: dict[str, Any], tables: Iterable[pa.Table], *, resumed: int | None
+) -> Summary:
+    """Write the manifest of the finished output, then drop the parts; `resumed` None: all rows were there."""
+    summary = Summary()
+    for table in tables:
+        summary.count(table)
+    if resumed is not None or not manifest_path(run.output).is_file():
+        write_manifest(run.output, identity=identity, summary=summary)
+    parts.remove()
+    summary.resumed = summary.rows if resumed is None else resumed
     return summary
 
 
-def _score_into(parts: Parts, run: Run, inputs: list[Input], manifest: Manifest, pool: Pool | None) -> None:
+def _engine(run: Run, pool: Pool | None) -> Engine:
+    if run.engine == "ray":
+        from prefilter.serving.bulk.cluster import Cluster
+
+        return Cluster(workers=run.workers, ordered=run.ordered)
+    if run.engine != "local":
+        raise WrongRequest("--engine is local or ray", field="engine")
+    if not run.ordered:
+        raise WrongRequest(
+            "--unordered is for --engine ray; here rows come in order at no cost", field="ordered"
+        )
+    return Local(workers=run.workers, pool=pool)
+
+
+def _score_into(parts: Parts, run: Run, inputs: list[Input], terms: Terms, engine: Engine) -> None:
     """Score the rows behind the finished parts, part by part."""
-    rows = read_rows(inputs, run.columns, skip=parts.rows)
-    first = next(rows, None)
-    if first is None:
-        return
-    with ExitStack() as stack:
-        total = count_rows(inputs) if is_terminal() else None
-        progress = stack.enter_context(Progress(total=total, done=parts.rows))
-        used = pool if pool is not None else stack.enter_context(_open_pool(run))
-        waiting: list[dict[str, Any]] = []
-        last_input = 0
-        for row, scored in score_rows(chain([first], rows), used):
-            waiting.append(
-                output_row(
-                    row,
-                    scored,
-                    policy=run.policy,
-                    model_version=manifest.version,
-                    uncalibrated=manifest.uncalibrated,
-                )
-            )
-            last_input = row.input_index
-            progress.advance()
-            if len(waiting) == run.part_rows:
-                parts.add(_table(waiting), last_input=last_input)
-                waiting = []
-        if waiting:
-            parts.add(_table(waiting), last_input=last_input)
+    total = engine.count(inputs) if is_terminal() else None
+    with Progress(total=total, done=parts.rows) as progress:
+        screened = engine.screen(inputs, run.columns, terms, skip=parts.rows)
+        for table, last_input in cut_parts(_counted(screened, progress), rows=run.part_rows):
+            parts.add(table, last_input=last_input)
 
 
-def score_rows(rows: Iterator[Row], pool: Pool) -> Iterator[tuple[Row, Scored | None]]:
-    """Yield every row with its scores, in order; a row with an error goes past the scorer."""
-    under_way: list[list[Row]] = []
-
-    def texts() -> Iterator[list[Text]]:
-        for chunk in cut_chunks(rows):
-            under_way.append(chunk)
-            yield [Text(row.text, row.language, row.context) for row in chunk if row.error is None]
-
-    for scored in pool.score(texts()):
-        results = iter(scored)
-        for row in under_way.pop(0):
-            yield row, None if row.error is not None else next(results)
+def _counted(screened: Iterator[Screened], progress: Progress) -> Iterator[Screened]:
+    for one in screened:
+        yield one
+        progress.advance(one.table.num_rows)
 
 
-def _table(rows: list[dict[str, Any]]) -> pa.Table:
+def cut_parts(
+    screened: Iterable[Screened], *, rows: int, seconds: float = PART_SECONDS
+) -> Iterator[Screened]:
+    """Yield tables of `rows` rows, or of fewer where they took `seconds` to come."""
     import pyarrow as pa
 
-    return pa.Table.from_pylist(rows, schema=arrow_schema())
-
-
-def _open_pool(run: Run) -> Any:
-    """One worker is this process; more are processes of their own."""
-    from contextlib import nullcontext
-
-    if run.workers == 1:
-        from prefilter.models.scorer import Scorer
-
-        return nullcontext(InProcess(Scorer.load(run.model, threads=1, max_chars=None)))
-    from prefilter.serving.bulk.workers import Workers
-
-    return Workers(run.model, count=run.workers)
-
-
-def _load_manifest(model: Path) -> Manifest:
-    from prefilter.models.manifest import Manifest
-
-    return Manifest.load(model)
-
-
-def _identify(run: Run, inputs: list[Input], manifest: Manifest) -> dict[str, Any]:
-    """Say what is made of what; two runs with the same identity have the same output."""
-    return {
-        "format": 1,
-        "inputs": [fingerprint(source).to_json() for source in inputs],
-        "columns": run.columns.to_json(),
-        "model": {
-            "version": manifest.version,
-            "manifest_sha256": hashlib.sha256((run.model / "manifest.json").read_bytes()).hexdigest(),
-            "uncalibrated": sorted(manifest.uncalibrated),
-        },
-        "policy": {"name": policy_label(run.policy), "body": run.policy.to_body()},
-        "part_rows": run.part_rows,
-        "onnxruntime": version("onnxruntime"),
-    }
+    waiting: list[pa.Table] = []
+    count, begun, last_input = 0, time.monotonic(), 0
+    for table, last_input in screened:
+        waiting.append(table)
+        count += table.num_rows
+        late = time.monotonic() - begun >= seconds
+        if count < rows and not late:
+            continue
+        joined = pa.concat_tables(waiting)
+        while joined.num_rows >= rows or (late and joined.num_rows):
+            yield Screened(joined.slice(0, rows).combine_chunks(), last_input)
+            joined = joined.slice(rows)
+        waiting, count, begun = ([joined] if joined.num_rows else []), joined.num_rows, time.monotonic()
+    if count:
+        yield Screened(pa.concat_tables(waiting).combine_chunks(), last_input)
 
 
 def _check_places(run: Run, inputs: list[Input]) -> None:
@@ -208,17 +164,7 @@ def _check_places(run: Run, inputs: list[Input]) -> None:
         raise WrongRequest(f"{output}: is also an input", field="output")
 
 
-def _check_unchanged(inputs: list[Input], identity: dict[str, Any]) -> None:
-    for source, then in zip(inputs, identity["inputs"], strict=True):
-        if fingerprint(source).to_json() != then:
+def _check_unchanged(inputs: list[Input], identity: dict[str, Any], engine: Engine) -> None:
+    for source, now, then in zip(inputs, engine.fingerprints(inputs), identity["inputs"], strict=True):
+        if now.to_json() != then:
             raise InputUnreadable(f"{source.path}: changed while it was read", field=str(source.path))
-
-
-def _summarise_output(output: Path) -> Summary:
-    from prefilter.serving.bulk.outputs import read_scores
-
-    summary = Summary()
-    for table in read_scores(output):
-        summary.count(table)
-    summary.resumed = summary.rows
-    return summary

@@ -1,8 +1,9 @@
-"""One scoring process: `python -m prefilter.serving.bulk.worker FD MODEL`.
+"""One scoring process: `python -m prefilter.serving.bulk.worker FD`.
 
-It loads the model once, says so, and answers chunks on the socket FD until its parent closes it or dies: it
-holds no other end of the socket, so it never outlives the run. Started as a program of its own and not by
-forking, since ONNX sessions do not survive a fork and the lock on the output must not be inherited.
+It hears the terms of the run, loads the model once, says so, and screens chunks on the socket FD until its
+parent closes it or dies: it holds no other end of the socket, so it never outlives the run. Started as a
+program of its own and not by forking, since ONNX sessions do not survive a fork and the lock on the output
+must not be inherited.
 """
 
 from __future__ import annotations
@@ -13,23 +14,26 @@ from multiprocessing.connection import Connection
 
 def main(arguments: list[str]) -> int:
     """Serve chunks until the other side is gone; 1 where the model cannot be loaded."""
-    from prefilter.serving.bulk.messages import read_texts, write_complaint, write_scored
+    from prefilter.serving.bulk.messages import (
+        read_rows,
+        read_terms,
+        write_complaint,
+        write_table,
+    )
 
     connection: Connection = Connection(int(arguments[0]))
     try:
-        from prefilter.models.scorer import Scorer
+        from prefilter.serving.bulk.screener import load_screener
 
-        scorer = Scorer.load(arguments[1], threads=1, max_chars=None)
+        screener = load_screener(read_terms(connection.recv_bytes()))
     except Exception as error:
         connection.send_bytes(write_complaint(f"{type(error).__name__}: {error}"))
         return 1
     connection.send_bytes(write_complaint(None))
-    from prefilter.serving.bulk.chunks import score_chunk
-
     while True:
         try:
-            chunk = read_texts(connection.recv_bytes())
-            connection.send_bytes(write_scored(score_chunk(scorer, chunk)))
+            chunk = read_rows(connection.recv_bytes())
+            connection.send_bytes(write_table(screener.screen(chunk)))
         except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
             return 0
 
