@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from prefilter.classifier.export import ExportRefused
+from prefilter.classifier.lean import make_lean
 from prefilter.models.labels import HEADS
 
 
 def quantise(fp32: Path, int8: Path) -> None:
-    """Write the int8 graph of a smoothed fp32 graph: MatMul and Attention, per channel; see `smooth` for the table."""
+    """Write the int8 graph of a smoothed fp32 graph: MatMul and Attention, per channel, made lean (see `lean`)."""
     quantize_dynamic(
         str(fp32),
         str(int8),
@@ -31,6 +32,7 @@ def quantise(fp32: Path, int8: Path) -> None:
         nodes_to_exclude=_head_nodes(fp32),
         extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT, "MatMulConstBOnly": True},
     )
+    make_lean(int8)
 
 
 def _head_nodes(fp32: Path) -> list[str]:
