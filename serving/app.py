@@ -28,6 +28,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from prefilter.models.scorer import Scorer
+from prefilter.serving.admission import Admission
 from prefilter.serving.api import router as api
 from prefilter.serving.auth import Auth
 from prefilter.serving.console import router as console
@@ -84,12 +85,14 @@ def create_app(settings: Settings, *, scorer: Scorer | None = None) -> FastAPI:
     state.auth = Auth(state.store, settings)
     state.triage = Triage(state.store, settings)
     state.policybook = PolicyBook(state.store, settings)
+    state.admission = Admission(permits=settings.max_waiting, max_bytes=settings.max_waiting_bytes)
     state.scorer = state.engine = state.screening = state.admin_key = None
     app.include_router(api)
     app.include_router(console, prefix="/console")
     app.add_middleware(
         Gate,
         telemetry=state.telemetry,
+        admission=state.admission,
         max_body_bytes=settings.max_body_bytes,
         started=lambda: state.screening is not None,
     )
@@ -116,9 +119,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await run_in_threadpool(state.store.migrate)
     await run_in_threadpool(state.policybook.install_presets)
     state.admin_key = await run_in_threadpool(state.auth.ensure_admin)
-    engine = Engine(scorer, threads=settings.engine_threads, max_queued_chars=settings.max_queued_chars)
-    state.telemetry.watch(queued_chars=lambda: engine.queued_chars, ready=lambda: engine.ready)
+    engine = Engine(scorer, threads=settings.engine_threads, max_queued_tokens=settings.max_queued_tokens)
     await engine.start()
+    state.admission.watch(check_room=engine.check_room, retry_after_s=engine.retry_after_s)
     state.scorer, state.engine = scorer, engine
     state.screening = Screening(
         engine,
@@ -128,7 +131,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         triage=state.triage,
         model_version=scorer.model_version,
         uncalibrated=scorer.uncalibrated,
+        certificate_for=scorer.certificate_for,
     )
+    state.telemetry.watch(queued_tokens=lambda: engine.queued_tokens, ready=lambda: engine.ready)
     housekeeping = asyncio.create_task(_housekeeping(app))
     try:
         yield

@@ -1,48 +1,78 @@
-"""The engine: one owner of the queue of texts, and the worker threads that score them.
+"""The engine: one owner of the queue, and the worker threads that prepare rows and run their windows.
 
-It knows neither policies nor storage nor HTTP: rows in, Scored out, in order. Work is bounded by queued
-characters and refused before it is accepted, never dropped after. Each row is one run of the model (a score
-must not depend on its neighbours), and the workers take rows from the waiting batches in turn, so that one
-text never waits for a thousand.
+A row is prepared (checked, normalised, cleared by the fast stage where it may be, cut into windows) before it
+enters the queue of the network, which holds windows and nothing else: a row that needs no network is answered
+without ever being in it. One run holds one window, since a score must not depend on its neighbours, and one
+turn is one window, so that a book holds no thread longer than a line; `turns` says whose turn it is.
 
-Nothing sleeps or polls: workers wait on a condition, callers on a future. What was accepted is always
-answered: a row that outlives its deadline comes back unscored as `deadline`, a row that made the scorer fail
-as `internal_fault`; both mean REVIEW. Rows of a caller who left are skipped.
+The workers prepare too. A thread apart for it would be one more than there are cores, and the network would
+wait for the processor instead of for the tokenizer: preparing costs one hundredth to one tenth of a run, and a
+turn that prepares goes on to run. Only a long text, whose preparing takes longer than a window's run, is
+prepared on another thread, one at a time, and costs the workers a share of the processor but no turn.
+
+Work is bounded by the tokens that wait, estimated from characters until a row is prepared, and refused before
+it is accepted: whoever finds the queue full. One that does not find it full is accepted whole, however large,
+or a large request could wait for ever. What was accepted is always answered: a row that outlives its deadline
+comes back unscored as `deadline`, one that made the scorer fail as `internal_fault`; both mean REVIEW. Rows of
+a caller who left are skipped. Nothing sleeps or polls: workers wait on a condition, callers on a future.
+It knows neither policies nor storage nor HTTP: rows in, Scored out, in order.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from prefilter.models.scored import Scored
 from prefilter.serving.errors import NotReady, Overloaded
+from prefilter.serving.turns import Turns
 
 logger = logging.getLogger("prefilter.engine")
 
+BURST_TOKENS = 1_024
+"""What a caller may use before those who had as much count as equal: eight windows."""
+LONG_CHARS = 16_384
+"""From here on preparing takes longer than a window's run."""
+CHARS_PER_TOKEN = 4
+ROW_TOKENS = 4
+"""Marks around a row's pieces, and what the shortest row costs beside its pieces."""
 _MAX_RETRY_AFTER_S = 60
 
 
 class Row(NamedTuple):
-    """What is scored: the text as sent, its declared language, and what it answers."""
+    """What is scored: the text as sent, its declared language, what it answers, and the certificate under
+    which the fast stage may clear it (None: the transformer scores it)."""
 
     text: object
     language: str | None = None
     context: str | None = None
+    certificate: str | None = None
 
 
 class RowScorer(Protocol):
-    """What the engine needs of a scorer: one row at a time, from any thread."""
+    """What the engine needs of a scorer, from any thread: a row prepared, a window run, a row concluded."""
 
-    def score_one(self, text: object, *, language: str | None = None, context: object = None) -> Scored:
-        """Score one text beside its context; never raises for a bad row."""
+    def prepare(
+        self, text: object, *, language: str | None = None, context: object = None, certificate: str | None = None
+    ) -> Any:
+        """Return a Scored where no network is needed, else what has `windows` and `tokens`."""
+        ...
+
+    def run(self, window: Any) -> Any:
+        """Run one window."""
+        ...
+
+    def conclude(self, prepared: Any, runs: Sequence[Any]) -> Scored:
+        """Return the answer of a row whose windows were all run, in order."""
         ...
 
 
@@ -52,32 +82,71 @@ def unscored(reason: str) -> Scored:
 
 
 @dataclass(eq=False, slots=True)
-class _Batch:
-    """The rows of one caller; `taken`, `missing` and `closed` belong to the engine's lock."""
+class _Windows:
+    """A prepared row: how many of its windows were begun, and what those that are done gave."""
+
+    row: int
+    prepared: Any = field(repr=False)
+    runs: list[Any] = field(repr=False)
+    missing: int
+    begun: int = 0
+
+    @property
+    def cost(self) -> int:
+        """The tokens of one window."""
+        return max(1, self.prepared.tokens // len(self.runs))
+
+
+@dataclass(eq=False, slots=True)
+class _Caller:
+    """Who waits for rows. Everything but `rows` belongs to the engine's lock."""
 
     rows: Sequence[Row] = field(repr=False)
     loop: asyncio.AbstractEventLoop
     done: asyncio.Future[None]
+    held: list[int]
+    """The tokens that each row still holds in the queue."""
     answers: list[Scored | None] = field(repr=False)
+    missing: int
     taken: int = 0
-    missing: int = 0
+    """How many rows were given to be prepared."""
+    preparing: bool = False
+    """Whether a long one of them is being prepared apart; no other is begun meanwhile."""
+    windows: deque[_Windows] = field(default_factory=deque)
+    """The network's queue, as far as it is this caller's."""
+    used: int = 0
     closed: bool = False
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self.windows) or (self.taken < len(self.rows) and not self.preparing)
+
+
+class _Step(NamedTuple):
+    """What one turn is: a row of a caller to prepare, or one window of a prepared row to run."""
+
+    caller: _Caller
+    row: int
+    windows: _Windows | None = None
+    number: int = 0
 
 
 class Engine:
-    """Scores rows on `threads` worker threads, with at most `max_queued_chars` waiting or under way."""
+    """Scores rows on `threads` worker threads; accepts while fewer than `max_queued_tokens` wait."""
 
-    def __init__(self, scorer: RowScorer, *, threads: int, max_queued_chars: int) -> None:
+    def __init__(self, scorer: RowScorer, *, threads: int, max_queued_tokens: int) -> None:
         """Remember the parts; nothing runs before `start`."""
         self._scorer = scorer
         self._count = threads
-        self._max_queued_chars = max_queued_chars
+        self._max_queued_tokens = max_queued_tokens
         self._condition = threading.Condition()
-        self._waiting: deque[_Batch] = deque()
+        self._turns: Turns[_Caller] = Turns(burst=BURST_TOKENS)
+        self._callers: set[_Caller] = set()
         self._workers: list[threading.Thread] = []
-        self._queued_chars = 0
+        self._preparer: ThreadPoolExecutor | None = None
+        self._queued_tokens = 0
         self._stopping = False
-        self._scored_chars = 0
+        self._tokens_done = 0
         self._busy_s = 0.0
 
     @property
@@ -86,15 +155,16 @@ class Engine:
         return bool(self._workers) and not self._stopping and all(w.is_alive() for w in self._workers)
 
     @property
-    def queued_chars(self) -> int:
-        """Characters accepted and not yet scored."""
-        return self._queued_chars
+    def queued_tokens(self) -> int:
+        """Tokens accepted and not yet answered."""
+        return self._queued_tokens
 
     async def start(self) -> None:
         """Start the workers."""
         if self._workers:
             return
         self._stopping = False
+        self._preparer = ThreadPoolExecutor(1, thread_name_prefix="prefilter-engine-long")
         self._workers = [
             threading.Thread(target=self._work, name=f"prefilter-engine-{number}", daemon=True)
             for number in range(self._count)
@@ -103,115 +173,218 @@ class Engine:
             worker.start()
 
     async def stop(self) -> None:
-        """Accept nothing more, answer what waits as `internal_fault`, let the workers finish their row."""
+        """Accept nothing more, answer what waits as `internal_fault`, let the workers finish their window."""
         with self._condition:
             self._stopping = True
-            abandoned = list(self._waiting)
-            for batch in abandoned:
-                self._close(batch)
+            abandoned = list(self._callers)
+            for caller in abandoned:
+                self._close(caller)
             self._condition.notify_all()
-        for batch in abandoned:
-            _settle(batch)
+        for caller in abandoned:
+            _settle(caller)
         await asyncio.gather(*(asyncio.to_thread(worker.join) for worker in self._workers))
         self._workers = []
+        if self._preparer is not None:
+            await asyncio.to_thread(self._preparer.shutdown, cancel_futures=True)
+            self._preparer = None
+
+    def check_room(self) -> None:
+        """Raise Overloaded (with `retry_after_s`) where nothing would be accepted now."""
+        if self._queued_tokens >= self._max_queued_tokens:
+            raise Overloaded(retry_after_s=self.retry_after_s())
+
+    def retry_after_s(self) -> int:
+        """In how many seconds what waits now will have been answered, as far as one can tell."""
+        per_token_s = self._busy_s / self._tokens_done if self._tokens_done else 0.0
+        wait_s = math.ceil(self._queued_tokens * per_token_s / self._count)
+        return min(_MAX_RETRY_AFTER_S, max(1, wait_s))
 
     async def score(self, rows: Sequence[Row], *, deadline_ms: int) -> list[Scored]:
         """Score `rows` in order; rows that miss the deadline come back unscored.
 
-        Raises NotReady before `start`, Overloaded (with `retry_after_s`) when the rows do not fit into the
-        queue. A request larger than the whole queue is accepted only while nothing else waits.
+        Raises NotReady before `start`, Overloaded (with `retry_after_s`) where the queue is full.
         """
         if not rows:
             return []
         loop = asyncio.get_running_loop()
-        batch = _Batch(rows, loop, loop.create_future(), [None] * len(rows), missing=len(rows))
-        self._accept(batch)
+        held = [_estimate(row) for row in rows]
+        caller = _Caller(rows, loop, loop.create_future(), held, [None] * len(rows), missing=len(rows))
+        self._accept(caller)
         try:
             async with asyncio.timeout(deadline_ms / 1000):
-                await batch.done
+                await caller.done
         except TimeoutError:
             fallback = "deadline"
         else:
             fallback = "internal_fault"
         finally:
             with self._condition:
-                self._close(batch)
-        return [unscored(fallback) if answer is None else answer for answer in batch.answers]
+                self._close(caller)
+        return [unscored(fallback) if answer is None else answer for answer in caller.answers]
 
-    def _accept(self, batch: _Batch) -> None:
-        chars = sum(_chars(row) for row in batch.rows)
+    # --- under the lock ---------------------------------------------------------------------------
+
+    def _accept(self, caller: _Caller) -> None:
         with self._condition:
             if not self.ready:
                 raise NotReady("the engine is not running", code="engine_not_ready")
-            if self._queued_chars and self._queued_chars + chars > self._max_queued_chars:
-                raise Overloaded(retry_after_s=self._retry_after_s())
-            self._queued_chars += chars
-            self._waiting.append(batch)
-            self._condition.notify(len(batch.rows))
+            self.check_room()
+            self._queued_tokens += sum(caller.held)
+            self._callers.add(caller)
+            self._turns.wait(caller, used=0)
+            self._condition.notify(min(len(caller.rows), self._count))
 
-    def _retry_after_s(self) -> int:
-        per_char_s = self._busy_s / self._scored_chars if self._scored_chars else 0.0
-        wait_s = math.ceil(self._queued_chars * per_char_s / self._count)
-        return min(_MAX_RETRY_AFTER_S, max(1, wait_s))
-
-    def _close(self, batch: _Batch) -> None:
-        """Take the rows nobody has begun out of the queue; needs the lock, harmless when repeated."""
-        if batch.closed:
+    def _close(self, caller: _Caller) -> None:
+        """Take whatever nobody has begun out of the queue, and its room with it; harmless when repeated."""
+        if caller.closed:
             return
-        batch.closed = True
-        self._queued_chars -= sum(_chars(row) for row in batch.rows[batch.taken :])
-        if batch in self._waiting:
-            self._waiting.remove(batch)
+        caller.closed = True
+        caller.windows.clear()
+        self._queued_tokens -= sum(caller.held)
+        self._turns.leave(caller)
+        self._callers.discard(caller)
 
-    def _take(self) -> tuple[_Batch, int] | None:
+    def _take(self) -> _Step | None:
+        """Wait for a step to do and return it; None when there will be no more."""
         with self._condition:
-            while not self._waiting:
+            while not self._turns:
                 if self._stopping:
                     return None
                 self._condition.wait()
-            batch = self._waiting.popleft()
-            index = batch.taken
-            batch.taken += 1
-            if batch.taken < len(batch.rows):
-                self._waiting.append(batch)
-            return batch, index
+            caller = self._turns.take()
+            step = _next_window(caller) if caller.windows else self._next_row(caller)
+            if caller.has_work:
+                self._turns.wait(caller, used=caller.used)
+            return step
+
+    def _next_row(self, caller: _Caller) -> _Step:
+        row = caller.taken
+        caller.taken += 1
+        caller.used += ROW_TOKENS
+        caller.preparing = _chars(caller.rows[row]) >= LONG_CHARS
+        return _Step(caller, row)
+
+    def _release(self, caller: _Caller, row: int, tokens: int) -> None:
+        """Give back what a row holds of the queue, up to `tokens`; a closed caller holds nothing."""
+        if not caller.closed:
+            tokens = min(tokens, caller.held[row])
+            caller.held[row] -= tokens
+            self._queued_tokens -= tokens
+
+    # --- on the workers ---------------------------------------------------------------------------
 
     def _work(self) -> None:
-        while (claim := self._take()) is not None:
-            batch, index = claim
-            started = time.perf_counter()
-            answer = self._answer(batch.rows[index])
-            with self._condition:
-                chars = _chars(batch.rows[index])
-                self._queued_chars -= chars
-                self._scored_chars += chars
-                self._busy_s += time.perf_counter() - started
-                batch.answers[index] = answer
-                batch.missing -= 1
-                finished = batch.missing == 0
-            if finished:
-                _settle(batch)
+        while (step := self._take()) is not None:
+            if step.windows is not None:
+                self._run(step)
+            elif not step.caller.preparing or self._preparer is None:
+                first = self._prepare(step.caller, step.row, begun=1)
+                if first is not None:
+                    self._run(_Step(step.caller, step.row, first, 0))
+            else:
+                with contextlib.suppress(RuntimeError):  # stopping: the caller has been answered
+                    self._preparer.submit(self._prepare, step.caller, step.row, begun=0)
 
-    def _answer(self, row: Row) -> Scored:
+    def _prepare(self, caller: _Caller, row: int, *, begun: int) -> _Windows | None:
+        """Prepare a row and queue its windows, but for the first `begun`; None where none is to be run."""
+        if caller.closed:
+            return None
+        text, language, context, certificate = caller.rows[row]
         try:
-            return self._scorer.score_one(row.text, language=row.language, context=row.context)
+            found = self._scorer.prepare(text, language=language, context=context, certificate=certificate)
         except Exception as fault:
-            logger.error("scoring failed: %s", type(fault).__name__)
-            return unscored("internal_fault")
+            found = _faulted(fault)
+        count = 0 if isinstance(found, Scored) else len(found.windows)
+        with self._condition:
+            caller.preparing = False
+            if caller.closed:
+                return None
+            if count:
+                self._queued_tokens += found.tokens - caller.held[row]
+                caller.held[row] = found.tokens
+                windows = _Windows(row, found, [None] * count, missing=count, begun=begun)
+                caller.used += windows.cost * begun
+                if begun < count:
+                    caller.windows.append(windows)
+            if caller.has_work:
+                self._turns.wait(caller, used=caller.used)
+                self._condition.notify(max(1, count - begun))
+        if count:
+            return windows
+        self._answer(caller, row, found if isinstance(found, Scored) else self._scorer.conclude(found, []))
+        return None
+
+    def _run(self, step: _Step) -> None:
+        caller, row, windows, number = step
+        assert windows is not None
+        started = time.perf_counter()
+        answer: Scored | None = None
+        try:
+            windows.runs[number] = self._scorer.run(windows.prepared.windows[number])
+        except Exception as fault:
+            answer = _faulted(fault)
+        with self._condition:
+            windows.missing -= 1
+            finished = windows.missing == 0
+            self._tokens_done += windows.cost
+            self._busy_s += time.perf_counter() - started
+            self._release(caller, row, windows.cost)
+            if answer is not None and windows in caller.windows:
+                caller.windows.remove(windows)
+        if answer is None and finished:
+            answer = self._conclude(windows)
+        if answer is not None:
+            self._answer(caller, row, answer)
+
+    def _conclude(self, windows: _Windows) -> Scored:
+        try:
+            return self._scorer.conclude(windows.prepared, windows.runs)
+        except Exception as fault:
+            return _faulted(fault)
+
+    def _answer(self, caller: _Caller, row: int, answer: Scored) -> None:
+        with self._condition:
+            if caller.closed or caller.answers[row] is not None:
+                return
+            caller.answers[row] = answer
+            self._release(caller, row, caller.held[row])
+            caller.missing -= 1
+            finished = caller.missing == 0
+        if finished:
+            _settle(caller)
+
+
+def _next_window(caller: _Caller) -> _Step:
+    windows = caller.windows[0]
+    step = _Step(caller, windows.row, windows, windows.begun)
+    windows.begun += 1
+    caller.used += windows.cost
+    if windows.begun == len(windows.runs):
+        caller.windows.popleft()
+    return step
+
+
+def _faulted(fault: Exception) -> Scored:
+    logger.error("scoring failed: %s", type(fault).__name__)
+    return unscored("internal_fault")
 
 
 def _chars(row: Row) -> int:
-    return max(1, sum(len(part) for part in (row.text, row.context) if isinstance(part, str)))
+    return sum(len(part) for part in (row.text, row.context) if isinstance(part, str))
 
 
-def _settle(batch: _Batch) -> None:
-    """Wake the caller from any thread; a caller that has left, or whose loop is gone, is nobody to wake."""
+def _estimate(row: Row) -> int:
+    return ROW_TOKENS + _chars(row) // CHARS_PER_TOKEN
+
+
+def _settle(caller: _Caller) -> None:
+    """Wake a caller from any thread; one that has left, or whose loop is gone, is nobody to wake."""
 
     def wake() -> None:
-        if not batch.done.done():
-            batch.done.set_result(None)
+        if not caller.done.done():
+            caller.done.set_result(None)
 
     try:
-        batch.loop.call_soon_threadsafe(wake)
+        caller.loop.call_soon_threadsafe(wake)
     except RuntimeError:
         logger.debug("a caller's event loop is closed")

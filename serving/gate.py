@@ -1,6 +1,7 @@
 """The gate every request passes, in and out: id, body limit, headers, timing, and of a fault only its kind.
 
-Plain ASGI, around everything else, so that it also covers routes it does not know. The body is counted as
+Plain ASGI, around everything else, so that it also covers routes it does not know. A scoring request needs a
+permit, and where there is none it is refused before any of it is read, asked or looked up. The body is counted as
 it streams in, with or without a Content-Length; a refusal reads on what is still being sent, or the caller
 would see a broken connection instead of the reason. An exception nobody handled ends here: the server behind
 us would print its message, and messages quote input.
@@ -18,7 +19,8 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from prefilter.serving.errors import InternalFault, NotReady, PrefilterError, TooLarge
+from prefilter.serving.admission import Admission
+from prefilter.serving.errors import InternalFault, NotReady, Overloaded, PrefilterError, TooLarge
 from prefilter.serving.telemetry import UNMATCHED, Telemetry, where
 
 Scope = MutableMapping[str, Any]
@@ -31,6 +33,9 @@ logger = logging.getLogger("prefilter.gate")
 
 CLIENT_GONE = 499
 LINGER_S = 10
+SCORING = ("/v1/score",)
+UNANNOUNCED_BYTES = 1024 * 1024
+"""What a body without a Content-Length is taken to announce."""
 BEFORE_READINESS = ("/healthz", "/readyz", "/metrics")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _HEADERS = (
@@ -44,9 +49,18 @@ _HEADERS = (
 class Gate:
     """ASGI middleware; the outermost of the application's own."""
 
-    def __init__(self, app: App, *, telemetry: Telemetry, max_body_bytes: int, started: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        app: App,
+        *,
+        telemetry: Telemetry,
+        admission: Admission,
+        max_body_bytes: int,
+        started: Callable[[], bool],
+    ) -> None:
         """Wrap `app`; until `started` says so, everything but BEFORE_READINESS answers 503."""
         self._app = app
+        self._admission = admission
         self._telemetry = telemetry
         self._max_body_bytes = max_body_bytes
         self._started = started
@@ -64,8 +78,13 @@ class Gate:
                 await passage.refuse(TooLarge())
             elif scope["path"] not in BEFORE_READINESS and not self._started():
                 await passage.refuse(NotReady("the server is starting", retry_after_s=1))
+            elif scope["method"] == "POST" and scope["path"] in SCORING:
+                with self._admission.permit(_content_length(scope) or UNANNOUNCED_BYTES):
+                    await self._app(scope, passage.receive, passage.send)
             else:
                 await self._app(scope, passage.receive, passage.send)
+        except Overloaded as refusal:
+            await passage.refuse(refusal)
         except Exception as fault:
             logger.error("%s: unhandled %s", passage.request_id, where(fault))
             if not passage.status:

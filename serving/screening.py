@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -77,9 +77,11 @@ class Screening:
         triage: Triage,
         model_version: str,
         uncalibrated: Collection[str],
+        certificate_for: Callable[[Mapping[str, float]], str | None],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`clock` returns the present instant, timezone-aware; it stamps the decisions."""
+        """`certificate_for`: the scorer's own. `clock` returns the present instant, timezone-aware; it stamps
+        the decisions."""
         self._engine = engine
         self._store = store
         self._settings = settings
@@ -87,6 +89,7 @@ class Screening:
         self._triage = triage
         self._model_version = model_version
         self._uncalibrated = tuple(uncalibrated)
+        self._certificate_for = certificate_for
         self._clock = clock
 
     async def screen(
@@ -100,15 +103,17 @@ class Screening:
     ) -> ScreeningResult:
         """Screen `rows` under the active version of a policy (default: the settings') and record them.
 
-        `exact` asks for the full model on every row, which is what this release always runs. Raises
-        Unprocessable for an unknown policy, Overloaded before anything was scored, NotReady when the
-        engine or the database does not answer; then nothing is recorded.
+        `exact` asks for the transformer on every row, as the settings may for every request; else the fast
+        stage clears what it may under the policy's own certificate. Raises Unprocessable for an unknown
+        policy, Overloaded before anything was scored, NotReady when the engine or the database does not
+        answer; then nothing is recorded.
         """
         name = self._settings.policy if policy_name is None else policy_name
         policy = await asyncio.to_thread(self._policybook.active, name)
         items = [row for row in rows if isinstance(row, Item)]
+        certificates = self._certificates(items, policy, exact=exact or self._settings.exact)
         scored = await self._engine.score(
-            [Row(item.text, item.language, item.context) for item in items],
+            [Row(item.text, item.language, item.context, certificates[item.source]) for item in items],
             deadline_ms=self._settings.deadline_ms,
         )
         screened = await asyncio.to_thread(self._decide_and_record, items, scored, policy, principal)
@@ -123,6 +128,15 @@ class Screening:
             uncalibrated=self._uncalibrated,
             explain=explain,
         )
+
+    def _certificates(
+        self, items: Sequence[Item], policy: Policy, *, exact: bool
+    ) -> dict[str | None, str | None]:
+        """Return the certificate for the items of each source; None clears nothing."""
+        sources = {item.source for item in items}
+        if exact:
+            return dict.fromkeys(sources)
+        return {source: self._certificate_for(policy.edges_for(source)) for source in sources}
 
     def decision(self, decision_id: str, principal: Principal) -> DecisionRow:
         """Return a stored decision; a pipeline sees its own. Raises NotFound."""

@@ -14,6 +14,8 @@ from pathlib import Path
 from prefilter.serving.errors import PrefilterError
 
 MEBIBYTE = 1024 * 1024
+QUEUED_TOKENS_PER_THREAD = 100_000
+"""Some twelve seconds of work."""
 ENVIRONMENTS = ("development", "production")
 
 
@@ -38,8 +40,13 @@ class Settings:
     max_text_chars: int = 1_000_000
     max_id_chars: int = 256
     deadline_ms: int = 120_000
-    engine_threads: int = field(default_factory=lambda: max(1, len(os.sched_getaffinity(0))))
-    max_queued_chars: int = 8_000_000
+    workers: int = 1
+    engine_threads: int = 0
+    max_queued_tokens: int = 0
+    max_waiting: int = 256
+    max_waiting_bytes: int = 128 * MEBIBYTE
+    exact: bool = False
+    repeats_mb: int = 64
     lease_seconds: int = 600
     retention_days: int = 30
     session_hours: int = 8
@@ -47,12 +54,16 @@ class Settings:
     cookie_secure: bool = False
 
     def __post_init__(self) -> None:
-        """Fill in what depends on other fields, and refuse what cannot work."""
+        """Fill in what depends on other fields (0 asks for that), and refuse what cannot work."""
         if not self.database_url:
             object.__setattr__(self, "database_url", f"sqlite:///{(self.home / 'prefilter.db').absolute()}")
-        for name in _AT_LEAST_ONE:
-            if getattr(self, name) < 1:
-                raise SettingsError(f"{_variable(name)} must be at least 1", field=_variable(name))
+        for name, least in {**dict.fromkeys(_AT_LEAST_ONE, 1), **dict.fromkeys(_AT_LEAST_ZERO, 0)}.items():
+            if getattr(self, name) < least:
+                raise SettingsError(f"{_variable(name)} must be at least {least}", field=_variable(name))
+        if not self.engine_threads:
+            object.__setattr__(self, "engine_threads", max(1, len(os.sched_getaffinity(0)) // self.workers))
+        if not self.max_queued_tokens:
+            object.__setattr__(self, "max_queued_tokens", QUEUED_TOKENS_PER_THREAD * self.engine_threads)
         if not 0 <= self.port <= 65_535:
             raise SettingsError("PREFILTER_PORT must lie in 0-65535", field="PREFILTER_PORT")
         if self.environment not in ENVIRONMENTS:
@@ -87,12 +98,14 @@ _AT_LEAST_ONE = (
     "max_text_chars",
     "max_id_chars",
     "deadline_ms",
-    "engine_threads",
-    "max_queued_chars",
+    "workers",
+    "max_waiting",
+    "max_waiting_bytes",
     "lease_seconds",
     "retention_days",
     "session_hours",
 )
+_AT_LEAST_ZERO = ("engine_threads", "max_queued_tokens", "repeats_mb")
 
 
 def _variable(name: str) -> str:
@@ -118,8 +131,13 @@ _READERS: dict[str, Callable[[str], object]] = {
     "max_text_chars": int,
     "max_id_chars": int,
     "deadline_ms": int,
+    "workers": int,
     "engine_threads": int,
-    "max_queued_chars": int,
+    "max_queued_tokens": int,
+    "max_waiting": int,
+    "max_waiting_bytes": int,
+    "exact": _truth,
+    "repeats_mb": int,
     "lease_seconds": int,
     "retention_days": int,
     "session_hours": int,

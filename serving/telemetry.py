@@ -1,22 +1,39 @@
 """Numbers about the running service, for Prometheus, and the log it writes.
 
 Labels hold only words this project chose (route templates, methods, statuses, outcomes), so their number
-is bounded whatever callers send; nothing here ever sees item text. This file knows no web framework.
+is bounded whatever callers send; nothing here ever sees item text. Where several worker processes serve one
+port, each counts in files of a folder they share (`PROMETHEUS_MULTIPROC_DIR`, which their supervisor sets), and
+whichever is asked answers for all, the dead included: a counter never goes back. This file knows no web
+framework.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import traceback
-from collections.abc import Callable
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from prefilter.models.scored import FAST, FULL
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED = "unmatched"
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 access = logging.getLogger("prefilter.access")
+
+
+class Looked(Protocol):
+    """What counts its look-ups: the answers given before."""
+
+    hits: int
+    misses: int
 
 
 class Telemetry:
@@ -50,28 +67,84 @@ class Telemetry:
             ("reason",),
             registry=self.registry,
         )
+        self.stages = Counter(
+            "prefilter_scored_items_total",
+            "Items that got scores, by the stage that gave them.",
+            ("stage",),
+            registry=self.registry,
+        )
+        self.repeats = Counter(
+            "prefilter_repeats_total",
+            "Look-ups of answers given before.",
+            ("result",),
+            registry=self.registry,
+        )
         self.tokens = Counter("prefilter_tokens_total", "Word pieces scored.", registry=self.registry)
         self.cases = Counter("prefilter_cases_total", "Cases opened by screening.", registry=self.registry)
+        self._queue = Gauge(
+            "prefilter_queue_tokens",
+            "Tokens waiting or under way.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        self._ready = Gauge(
+            "prefilter_ready_state",
+            "1 while scoring is accepted, by every worker.",
+            registry=self.registry,
+            multiprocess_mode="livemin",
+        )
         for outcome in ("allow", "review", "block", "error"):
             self.items.labels(outcome)
+        for stage in (FAST, FULL):
+            self.stages.labels(stage)
+        for result in ("hit", "miss"):
+            self.repeats.labels(result)
+        self._ready.set(0)
+        self._queued_tokens: Callable[[], float] = lambda: 0.0
+        self._is_ready: Callable[[], bool] = lambda: False
+        self._looked: Looked | None = None
+        self._seen = (0, 0)
 
-    def watch(self, *, queued_chars: Callable[[], float], ready: Callable[[], bool]) -> None:
-        """Show the engine's queue and readiness as they are at each scrape."""
-        queue = Gauge("prefilter_queue_chars", "Characters waiting or under way.", registry=self.registry)
-        queue.set_function(queued_chars)
-        state = Gauge("prefilter_ready_state", "1 while scoring is accepted.", registry=self.registry)
-        state.set_function(lambda: float(ready()))
+    def watch(
+        self, *, queued_tokens: Callable[[], float], ready: Callable[[], bool], repeats: Looked | None = None
+    ) -> None:
+        """Show the engine's queue, its readiness and the look-ups: as they are at a scrape of this process,
+        as they were at its last answer in a scrape of another one."""
+        self._queued_tokens, self._is_ready, self._looked = queued_tokens, ready, repeats
+        self._observe()
+
+    def screened(self, *, outcomes: Iterable[str], stages: Iterable[str], unscored: Iterable[str]) -> None:
+        """Count the rows of one answer: by outcome or `error`, by stage, and the reasons for no scores."""
+        for counter, labels in ((self.items, outcomes), (self.stages, stages), (self.unscored, unscored)):
+            for label, count in Tally(labels).items():
+                counter.labels(label).inc(count)
 
     def answered(self, *, method: str, route: str, status: int, seconds: float, request_id: str) -> None:
         """Count one request and write its line of the access log: the route's template, never the path."""
         method = method if method in METHODS else "OTHER"
         self.requests.labels(method, route, str(status)).inc()
         self.seconds.labels(route).observe(seconds)
+        self._observe()
         access.info("%s %s %d %.1fms %s", method, route, status, seconds * 1_000, request_id)
 
     def render(self) -> bytes:
-        """Return the metrics in Prometheus' text format."""
-        return generate_latest(self.registry)
+        """Return the metrics in Prometheus' text format, those of all workers together."""
+        self._observe()
+        if not os.environ.get(SHARED):
+            return generate_latest(self.registry)
+        shared = CollectorRegistry()
+        MultiProcessCollector(shared)
+        return generate_latest(shared)
+
+    def _observe(self) -> None:
+        self._queue.set(self._queued_tokens())
+        self._ready.set(float(self._is_ready()))
+        if self._looked is not None:
+            now = self._looked.hits, self._looked.misses
+            for result, count, before in zip(("hit", "miss"), now, self._seen, strict=True):
+                if count > before:
+                    self.repeats.labels(result).inc(count - before)
+            self._seen = now
 
 
 def where(fault: BaseException) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,6 +18,21 @@ from prefilter.models.scored import Evidence, Scored
 from prefilter.models.text import check_text
 
 NAMED_SCORE = re.compile(r"\b([a-z_]+)=([01](?:\.\d+)?)")
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A text ready to be scored: a window runs from one `|` to the next."""
+
+    windows: tuple[str, ...]
+    text: str
+    language: str | None
+    context: object
+
+    @property
+    def tokens(self) -> int:
+        """One token a word, the context's too."""
+        return len(f"{self.context or ''} {self.text}".replace("|", " ").split())
 
 
 class SpokenScorer:
@@ -30,15 +46,65 @@ class SpokenScorer:
         """Start with nothing seen and nobody held back."""
         self.reads_context = reads_context
         self.seen: list[object] = []
+        self.ran: list[str] = []
         self.release = threading.Event()
         self.entered = threading.Event()
 
     def self_test(self) -> None:
         """Answer like a scorer that is well."""
 
-    def score_one(self, text: object, *, language: str | None = None, context: object = None) -> Scored:
-        """Score one text; `faulty` raises, `stuck` blocks until released, `foreign` cannot be read."""
+    def certificate_for(self, edges: Mapping[str, float]) -> str | None:
+        """The certificate of the one policy that has one: for edges of 0.25 on threat alone."""
+        return "spoken" if edges == {"threat": 0.25} else None
+
+    def score_one(
+        self,
+        text: object,
+        *,
+        language: str | None = None,
+        context: object = None,
+        certificate: str | None = None,
+    ) -> Scored:
+        """Score one text: prepare it, run its windows, conclude."""
+        found = self.prepare(text, language=language, context=context, certificate=certificate)
+        if isinstance(found, Scored):
+            return found
+        return self.conclude(found, [self.run(window) for window in found.windows])
+
+    def prepare(
+        self,
+        text: object,
+        *,
+        language: str | None = None,
+        context: object = None,
+        certificate: str | None = None,
+    ) -> Spoken | Scored:
+        """Cut a text into windows at `|`; `obvious` is cleared where a certificate allows it."""
         self.seen.append(text)
+        error = check_text(text) or check_context(context)
+        if error is None and certificate is not None and "obvious" in str(text):
+            return Scored(dict.fromkeys(HEADS, np.float32(0.001)), stage="fast", language="en")
+        if error is None and isinstance(text, str):
+            return Spoken(tuple(text.split("|")), text, language, context)
+        return self._concluded(text, language=language, context=context)
+
+    def run(self, window: str) -> str:
+        """Run one window; `stuck` blocks until released, `faulty` raises."""
+        self.ran.append(window)
+        self.entered.set()
+        if "stuck" in window:
+            assert self.release.wait(30)
+        if "faulty" in window:
+            raise RuntimeError(f"cannot score {window}")
+        return window
+
+    def conclude(self, prepared: Spoken, runs: Sequence[str]) -> Scored:
+        """Score what was said in the windows, which must all have been run, in order."""
+        assert tuple(runs) == prepared.windows
+        return self._concluded(prepared.text, language=prepared.language, context=prepared.context)
+
+    def _concluded(self, text: object, *, language: str | None, context: object) -> Scored:
+        """`foreign` cannot be read."""
         error = check_text(text) or check_context(context)
         answered = given_context(context)
         if error is None and answered is not None and not self.reads_context:
@@ -46,11 +112,6 @@ class SpokenScorer:
         if error is not None:
             return self._scored({}, str(text), error=error)
         assert isinstance(text, str)
-        self.entered.set()
-        if "stuck" in text:
-            assert self.release.wait(30)
-        if "faulty" in text:
-            raise RuntimeError(f"cannot score {text}")
         if "foreign" in text or language == "xx":
             return self._scored({}, text, unscored="unreadable_language")
         named = {head: float(score) for head, score in NAMED_SCORE.findall(f"{answered or ''} {text}")}
@@ -67,10 +128,15 @@ class SpokenScorer:
         *,
         languages: Sequence[str | None] | None = None,
         contexts: Sequence[object] | None = None,
+        certificates: Sequence[str | None] | None = None,
     ) -> list[Scored]:
         """Score in order."""
-        rows = zip(texts, languages or [None] * len(texts), contexts or [None] * len(texts), strict=True)
-        return [self.score_one(text, language=code, context=context) for text, code, context in rows]
+        none = [None] * len(texts)
+        rows = zip(texts, languages or none, contexts or none, certificates or none, strict=True)
+        return [
+            self.score_one(text, language=code, context=context, certificate=certificate)
+            for text, code, context, certificate in rows
+        ]
 
     @staticmethod
     def _scored(scores: dict[str, np.float32], text: str, **verdict: object) -> Scored:

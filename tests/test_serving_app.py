@@ -103,7 +103,7 @@ def test_a_database_that_fails_after_scoring_is_503_and_leaves_nothing_half_writ
 
 
 def test_an_overloaded_service_says_429_before_it_accepts(sqlite_url: str, tmp_path: Path) -> None:
-    with service(sqlite_url, tmp_path, max_queued_chars=10, deadline_ms=500) as running:
+    with service(sqlite_url, tmp_path, max_queued_tokens=1, deadline_ms=500) as running:
         assert running.client.portal is not None
         engine = running.app.state.engine
         stuck = functools.partial(engine.score, [Row("stuck")], deadline_ms=500)

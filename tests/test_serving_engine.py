@@ -6,19 +6,20 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
-from prefilter.serving.engine import Engine, Row
+from prefilter.serving.engine import LONG_CHARS, Engine, Row
 from prefilter.serving.errors import NotReady, Overloaded
 from serving_fakes import SpokenScorer
 
 
 @asynccontextmanager
 async def running(
-    scorer: SpokenScorer, *, threads: int = 1, max_queued_chars: int = 10_000
+    scorer: SpokenScorer, *, threads: int = 1, max_queued_tokens: int = 100_000
 ) -> AsyncIterator[Engine]:
-    engine = Engine(scorer, threads=threads, max_queued_chars=max_queued_chars)
+    engine = Engine(scorer, threads=threads, max_queued_tokens=max_queued_tokens)
     await engine.start()
     try:
         yield engine
@@ -38,7 +39,7 @@ def test_answers_come_in_the_order_of_the_rows() -> None:
 
 def test_nothing_is_scored_before_start_or_after_stop() -> None:
     async def scenario() -> None:
-        engine = Engine(SpokenScorer(), threads=1, max_queued_chars=10)
+        engine = Engine(SpokenScorer(), threads=1, max_queued_tokens=10)
         for steps in ((), (engine.start, engine.stop)):
             for step in steps:
                 await step()
@@ -75,41 +76,101 @@ def test_a_fault_of_the_scorer_is_one_row_unscored_and_tells_no_text(
 def test_overload_is_refused_before_it_is_accepted_and_says_when_to_return() -> None:
     async def scenario() -> Overloaded:
         scorer = SpokenScorer()
-        async with running(scorer, max_queued_chars=20) as engine:
-            first = asyncio.create_task(engine.score([Row("stuck")], deadline_ms=5_000))
+        async with running(scorer, max_queued_tokens=5) as engine:
+            first = asyncio.create_task(engine.score([Row("stuck and four words more")], deadline_ms=5_000))
             await asyncio.to_thread(scorer.entered.wait)
             with pytest.raises(Overloaded) as refused:
-                await engine.score([Row("y" * 16)], deadline_ms=5_000)
+                await engine.score([Row("late")], deadline_ms=5_000)
             scorer.release.set()
             assert (await first)[0].unscored is None
-            assert engine.queued_chars == 0
+            assert engine.queued_tokens == 0
             return refused.value
 
     assert (asyncio.run(scenario()).retry_after_s or 0) >= 1
 
 
-def test_what_a_text_answers_counts_in_the_queue_and_leaves_it() -> None:
+def test_what_a_row_holds_of_the_queue_is_estimated_then_known_and_given_back_window_by_window() -> None:
     async def scenario() -> None:
         scorer = SpokenScorer()
-        async with running(scorer, max_queued_chars=20) as engine:
-            first = asyncio.create_task(engine.score([Row("stuck", None, "y" * 14)], deadline_ms=5_000))
-            await asyncio.to_thread(scorer.entered.wait)
-            assert engine.queued_chars == 19
-            with pytest.raises(Overloaded):
-                await engine.score([Row("x", None, "yy")], deadline_ms=5_000)
+        async with running(scorer) as engine:
+            row = Row("one|stuck|six", None, "")
+            first = asyncio.create_task(engine.score([row, Row("w" * 400)], deadline_ms=5_000))
+            await asyncio.sleep(0)
+            assert engine.queued_tokens > 0
+            while scorer.ran[-1:] != ["stuck"]:
+                await asyncio.sleep(0.001)
+            assert engine.queued_tokens == 3 - 1 + 104
             scorer.release.set()
-            assert (await first)[0].context_total == 1
-            assert engine.queued_chars == 0
+            assert [answer.unscored for answer in await first] == [None, None]
+            assert engine.queued_tokens == 0
 
     asyncio.run(scenario())
 
 
-def test_a_request_larger_than_the_queue_is_accepted_when_nothing_waits() -> None:
+def test_a_request_larger_than_the_queue_is_accepted_whole_while_the_queue_is_not_full() -> None:
     async def scenario() -> int:
-        async with running(SpokenScorer(), max_queued_chars=5) as engine:
+        async with running(SpokenScorer(), max_queued_tokens=5) as engine:
             return len(await engine.score([Row("longer than five")] * 3, deadline_ms=5_000))
 
     assert asyncio.run(scenario()) == 3
+
+
+def test_a_row_that_the_fast_stage_clears_never_reaches_the_network() -> None:
+    async def scenario() -> tuple[list[str], list[str]]:
+        scorer = SpokenScorer()
+        async with running(scorer) as engine:
+            rows = [Row("obvious", certificate="spoken"), Row("obvious", certificate=None)]
+            stages = [row.stage for row in await engine.score(rows, deadline_ms=5_000)]
+            return stages, scorer.ran
+
+    assert asyncio.run(scenario()) == (["fast", "full"], ["obvious"])
+
+
+def test_a_book_holds_no_thread_longer_than_a_window() -> None:
+    async def scenario() -> list[str]:
+        scorer = SpokenScorer()
+        async with running(scorer) as engine:
+            book = asyncio.create_task(engine.score([Row("stuck" + "|page" * 99)], deadline_ms=9_000))
+            await asyncio.to_thread(scorer.entered.wait)
+            line = asyncio.create_task(engine.score([Row("line")], deadline_ms=9_000))
+            await asyncio.sleep(0)
+            scorer.release.set()
+            await asyncio.gather(book, line)
+            return scorer.ran
+
+    ran = asyncio.run(scenario())
+    assert ran.index("line") == 1
+    assert len(ran) == 101
+
+
+def test_a_long_text_is_prepared_apart_while_the_only_worker_goes_on() -> None:
+    class SlowToPrepare(SpokenScorer):
+        def prepare(self, text: object, **more: Any) -> Any:
+            if len(str(text)) >= LONG_CHARS:
+                assert self.release.wait(30)
+            return super().prepare(text, **more)
+
+    async def scenario() -> list[str | None]:
+        scorer = SlowToPrepare()
+        async with running(scorer) as engine:
+            slow = asyncio.create_task(engine.score([Row("x" * LONG_CHARS)] * 3, deadline_ms=9_000))
+            await asyncio.sleep(0)
+            quick = [row.unscored for row in await engine.score([Row("quick")] * 3, deadline_ms=9_000)]
+            scorer.release.set()
+            return quick + [row.unscored for row in await slow]
+
+    assert asyncio.run(scenario()) == [None] * 6
+
+
+def test_a_window_that_fails_ends_its_row_alone() -> None:
+    async def scenario() -> list[str | None]:
+        async with running(SpokenScorer(), threads=2) as engine:
+            rows = [Row("fine|faulty|fine"), Row("fine|fine")]
+            scored = await engine.score(rows, deadline_ms=5_000)
+            assert engine.queued_tokens == 0
+            return [row.unscored for row in scored]
+
+    assert asyncio.run(scenario()) == ["internal_fault", None]
 
 
 def test_rows_of_a_caller_who_left_are_skipped_and_free_their_room() -> None:
@@ -124,7 +185,7 @@ def test_rows_of_a_caller_who_left_are_skipped_and_free_their_room() -> None:
             await asyncio.gather(leaver, return_exceptions=True)
             scorer.release.set()
             await holder
-            return scorer.seen, engine.queued_chars
+            return scorer.seen, engine.queued_tokens
 
     assert asyncio.run(scenario()) == (["stuck"], 0)
 
@@ -132,7 +193,7 @@ def test_rows_of_a_caller_who_left_are_skipped_and_free_their_room() -> None:
 def test_one_text_does_not_wait_for_a_thousand() -> None:
     async def scenario() -> int:
         scorer = SpokenScorer()
-        async with running(scorer, max_queued_chars=100_000) as engine:
+        async with running(scorer, max_queued_tokens=100_000) as engine:
             crowd = [Row("stuck")] + [Row("crowd")] * 999
             first = asyncio.create_task(engine.score(crowd, deadline_ms=20_000))
             await asyncio.to_thread(scorer.entered.wait)
@@ -148,7 +209,7 @@ def test_one_text_does_not_wait_for_a_thousand() -> None:
 def test_stopping_answers_everyone_who_waits() -> None:
     async def scenario() -> list[str | None]:
         scorer = SpokenScorer()
-        engine = Engine(scorer, threads=1, max_queued_chars=1_000)
+        engine = Engine(scorer, threads=1, max_queued_tokens=1_000)
         await engine.start()
         rows = [Row("stuck"), Row("never begun")]
         waiting = asyncio.create_task(engine.score(rows, deadline_ms=9_000))

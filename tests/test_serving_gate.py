@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from prefilter.serving import gate
+from prefilter.serving.admission import Admission
 from prefilter.serving.gate import Gate
 from prefilter.serving.telemetry import Telemetry
 
@@ -38,7 +39,13 @@ class Caller:
             self.answers.append((message["status"], self.read))
 
     def call(self, app: Any, *, max_body_bytes: int = 10_000) -> list[tuple[int, int]]:
-        passed = Gate(app, telemetry=Telemetry(), max_body_bytes=max_body_bytes, started=lambda: True)
+        passed = Gate(
+            app,
+            telemetry=Telemetry(),
+            admission=Admission(permits=1, max_bytes=max_body_bytes),
+            max_body_bytes=max_body_bytes,
+            started=lambda: True,
+        )
         asyncio.run(passed(self.scope, self.receive, self.send))
         return self.answers
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from typing import Any
 
@@ -17,6 +18,10 @@ from prefilter.serving.policies import Policy
 from prefilter.serving.screening import ScreenedItem, ScreeningResult
 
 router = APIRouter(tags=["scoring"])
+
+SMALL_BODY_BYTES = 65_536
+FEW_ROWS = 16
+"""Up to these, reading and writing JSON takes less than handing it to a thread and waiting for it there."""
 
 _ITEM = {
     "type": "object",
@@ -51,14 +56,15 @@ async def score(request: Request, who: Pipeline) -> Response:
     """Screen a batch; a client that hangs up stops the scoring of its rows."""
     settings, screening = part(request, "settings"), part(request, "screening")
     raw = await raw_body(request)
-    body = await run(
+    read = functools.partial(
         schemas.read_score_request,
         raw,
         max_items=settings.max_items,
         max_text_chars=settings.max_text_chars,
         max_id_chars=settings.max_id_chars,
     )
-    del raw
+    body = read() if len(raw) <= SMALL_BODY_BYTES else await run(read)
+    del raw, read
     screen = asyncio.create_task(
         screening.screen(
             body.rows, principal=who, policy_name=body.policy, explain=body.explain, exact=body.exact
@@ -74,7 +80,8 @@ async def score(request: Request, who: Pipeline) -> Response:
         screen.cancel()
         gone.cancel()
     _count(part(request, "telemetry"), result)
-    return Response(await run(_render, result), media_type="application/json")
+    rendered = _render(result) if len(result.rows) <= FEW_ROWS else await run(_render, result)
+    return Response(rendered, media_type="application/json")
 
 
 async def _hang_up(request: Request) -> None:
@@ -83,14 +90,14 @@ async def _hang_up(request: Request) -> None:
 
 
 def _count(telemetry: Any, result: ScreeningResult) -> None:
-    for row in result.rows:
-        telemetry.items.labels("error" if row.decision is None else row.decision.outcome.value).inc()
-        if row.scored is not None:
-            telemetry.tokens.inc(row.scored.tokens_seen)
-            if row.scored.unscored is not None:
-                telemetry.unscored.labels(row.scored.unscored).inc()
-        if row.case_id is not None:
-            telemetry.cases.inc()
+    scored = [row.scored for row in result.rows if row.scored is not None]
+    telemetry.screened(
+        outcomes=["error" if row.decision is None else row.decision.outcome.value for row in result.rows],
+        stages=[answer.stage for answer in scored if answer.scores],
+        unscored=[answer.unscored for answer in scored if answer.unscored is not None],
+    )
+    telemetry.tokens.inc(sum(answer.tokens_seen for answer in scored))
+    telemetry.cases.inc(sum(row.case_id is not None for row in result.rows))
 
 
 def _render(result: ScreeningResult) -> bytes:

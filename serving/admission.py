@@ -1,0 +1,45 @@
+"""Admission: how many scoring requests may be inside at once, decided before their bodies are read.
+
+A request takes a permit when its headers are in and gives it back when its answer is out. What waits in the
+engine is bounded by tokens; permits bound what else a request costs: its connection, its body, its place in
+the database's line. So a refusal costs neither parsing nor a query and takes a moment, whatever waits. One
+request is always let in, however large. Knows no HTTP and no engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from prefilter.serving.errors import Overloaded
+
+
+class Admission:
+    """The permits of one application, given on its event loop."""
+
+    def __init__(self, *, permits: int, max_bytes: int) -> None:
+        """Let in up to `permits` requests, whose bodies announce up to `max_bytes` together."""
+        self._permits = permits
+        self._max_bytes = max_bytes
+        self._check_room: Callable[[], None] = lambda: None
+        self._retry_after_s: Callable[[], int] = lambda: 1
+        self.inside = 0
+        self._bytes = 0
+
+    def watch(self, *, check_room: Callable[[], None], retry_after_s: Callable[[], int]) -> None:
+        """Ask the engine too: `check_room` raises Overloaded where it is full."""
+        self._check_room, self._retry_after_s = check_room, retry_after_s
+
+    @contextmanager
+    def permit(self, announced_bytes: int) -> Iterator[None]:
+        """Hold a permit; raises Overloaded where there is none."""
+        if self.inside and (self.inside >= self._permits or self._bytes + announced_bytes > self._max_bytes):
+            raise Overloaded(retry_after_s=self._retry_after_s())
+        self._check_room()
+        self.inside += 1
+        self._bytes += announced_bytes
+        try:
+            yield
+        finally:
+            self.inside -= 1
+            self._bytes -= announced_bytes
