@@ -13,7 +13,7 @@ from prefilter.classifier.recipe import RecipeError
 
 @dataclass(frozen=True, slots=True)
 class LessonSource:
-    """At most `rows` texts of a source, each counting `weight` in the loss; of a `benign` one also its test rows,
+    """At most `rows` lessons of a source, each counting `weight` in the loss; of a `benign` one also its test rows,
     which no training sees and which only serve calibration and trial."""
 
     rows: int = 6000

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from prefilter.classifier.distilrecipe import DistilRecipe
 from prefilter.classifier.release import LIMIT_BYTES
 from prefilter.models import manifest as manifests
-from prefilter.models.manifest import Manifest
 
 HEADING = "## Fast stage"
 

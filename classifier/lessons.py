@@ -1,4 +1,4 @@
-"""Lessons: texts without labels, with the transformer's own scores, in three parts that share no text.
+"""Lessons: texts without labels, with the transformer's own scores, in parts that share no text.
 
 From `lesson` the fast stage learns; on `calibration` its certificates are issued; `trial` is left for measuring. A
 text's part follows from a hash of it, on the same scale by which recipes split: what lies in calibration or trial has
@@ -27,7 +27,7 @@ from prefilter.models.scorer import Scorer
 from prefilter.models.text import check_text
 
 PARTS = ("lesson", "calibration", "trial")
-CALIBRATION_SHARE, HELD_OUT_SHARE = 0.10, 0.15
+CALIBRATION_SHARE, HELD_OUT_SHARE = 0.13, 0.15
 """The lowest shares of the scale: calibration below the first, trial up to the second, which no recipe trains on."""
 CHUNK = 4096
 
@@ -53,7 +53,10 @@ class Lessons:
 
 
 def gather(recipe: DistilRecipe, data_dir: Path) -> tuple[list[str], list[str], NDArray[np.int8]]:
-    """The distinct texts of the recipe's sources, in a fixed random order: texts, their source, their part.
+    """Texts of the recipe's sources, each once, in a fixed random order: texts, their source, their part.
+
+    Lessons are bounded by a source's `rows`; for calibration everything there is is taken, since harm is its currency;
+    what is left for trial is not gathered.
 
     Raises `SourceError` for a source that is missing, a test suite, or under a licence the recipe leaves out.
     """
@@ -69,17 +72,19 @@ def gather(recipe: DistilRecipe, data_dir: Path) -> tuple[list[str], list[str], 
             raise SourceError(f"{name}: not in the data, a test suite, or under a licence the recipe leaves out")
         table = pq.read_table(data_dir / row["folder"] / f"{name}.parquet", columns=["text", "split"])
         there, split = table.column("text").to_pylist(), table.column("split").to_pylist()
-        for index in np.random.default_rng(recipe.seed).permutation(len(there))[: rule.rows]:
+        for drawn, index in enumerate(np.random.default_rng(recipe.seed).permutation(len(there))):
             text, held_out = there[index], split[index] == "test"
             if check_text(text, max_chars=None) is not None or (held_out and not rule.benign):
                 continue
-            key = text_key(text)
-            if key in seen or (key in forbidden and not (held_out and rule.benign)):
+            here, key = part_of(text, held_out=held_out), text_key(text)
+            if here == "trial" or key in seen or (key in forbidden and not held_out):
+                continue
+            if here == "lesson" and drawn >= rule.rows:
                 continue
             seen.add(key)
             texts.append(text)
             source.append(name)
-            part.append(PARTS.index(part_of(text, held_out=held_out)))
+            part.append(PARTS.index(here))
     order = np.random.default_rng(recipe.seed).permutation(len(texts))
     return [texts[i] for i in order], [source[i] for i in order], np.array(part, dtype=np.int8)[order]
 

@@ -117,11 +117,12 @@ def test_parts_share_no_text_and_a_suite_teaches_nothing(tmp_path: Path) -> None
     texts = [f"Line {n} tells of bread and {n * 7} boats." for n in range(2_000)]
     data = write_data(tmp_path, {"made": [*texts, *texts[:50]], "hatecheck": texts[:100]})
     found, source, part = gather(RECIPE, data)
-    assert len(found) == len(set(found)) == 1_900
-    assert not set(found) & set(texts[:100])
-    shares = np.bincount(part, minlength=3) / len(part)
-    assert shares == pytest.approx([0.85, 0.10, 0.05], abs=0.03)
+    assert len(found) == len(set(found))
+    lessons = {text for text, p in zip(found, part, strict=True) if PARTS[p] == "lesson"}
+    assert not lessons & set(texts[:100])
     assert [part_of(text, held_out=False) for text in found] == [PARTS[p] for p in part]
+    shares = np.bincount(part, minlength=3) / len(texts)
+    assert shares == pytest.approx([0.85 * 0.95, 0.13, 0.0], abs=0.03)
     assert set(source) == {"made"}
 
 
@@ -132,7 +133,7 @@ def test_test_rows_of_a_benign_source_are_never_lessons(tmp_path: Path) -> None:
         name="f", version="1", teacher="t", policies=(), sources={"made": LessonSource(benign=True)}
     )
     _, _, part = gather(benign, data)
-    assert set(part) == {1, 2}
+    assert set(part) == {PARTS.index("calibration")}
 
 
 def test_a_source_under_another_licence_is_refused(tmp_path: Path) -> None:
