@@ -31,6 +31,10 @@ class Engine(Protocol):
         """Yield the output rows from number `skip` on."""
         ...
 
+    def close(self) -> None:
+        """Let go of what the engine holds."""
+        ...
+
 
 class Local:
     """Reads here, and screens in this process (`workers` 1), in processes of their own, or in `pool`."""
@@ -39,6 +43,9 @@ class Local:
         """Start nothing yet."""
         self._workers = workers
         self._pool = pool
+
+    def close(self) -> None:
+        """Nothing outlives `screen`."""
 
     def fingerprints(self, inputs: Sequence[Input]) -> list[Fingerprint]:
         """Read every input whole and say what it held."""

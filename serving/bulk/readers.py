@@ -26,11 +26,14 @@ PARQUET_BATCH_ROWS = 64
 _BOM = b"\xef\xbb\xbf"
 
 
-def read_rows(inputs: Sequence[Input], columns: Columns, *, skip: int = 0) -> Iterator[Row]:
-    """Yield the rows of all inputs from number `skip` on; raises InputUnreadable where a file breaks off."""
-    number = 0
+def read_rows(inputs: Sequence[Input], columns: Columns, *, skip: int = 0, start: int = 0) -> Iterator[Row]:
+    """Yield the rows of all inputs but the first `skip`; raises InputUnreadable where a file breaks off.
+
+    `start`: the number of the first row of all.
+    """
+    number = start
     for source in inputs:
-        for row in _read_one(source, columns, start=number, skip=skip):
+        for row in _read_one(source, columns, start=number, skip=start + skip):
             number += 1
             if row is not None:
                 yield row

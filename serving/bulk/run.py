@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,24 +67,32 @@ def score_files(run: Run, *, pool: Pool | None = None) -> Summary:
     for source in inputs:
         look_into(source, run.columns)
     terms = Terms.of(run.model, run.policy, exact=run.exact)
-    engine = _engine(run, pool)
-    identity = identify(terms, inputs=engine.fingerprints(inputs), columns=run.columns, ordered=run.ordered)
-    parts = Parts(run.output.with_name(run.output.name + ".parts"))
-    with sole_writer(parts.folder, output=run.output):
-        if not run.restart and read_identity(run.output) == identity:
-            return _finish(run, parts, identity, read_scores(run.output), resumed=None)
-        parts.open(identity, restart=run.restart or not run.ordered)
-        resumed = parts.rows
-        try:
-            _score_into(parts, run, inputs, terms, engine)
-            _check_unchanged(inputs, identity, engine)
-            partial = parts.folder / "output.partial"
-            write_scores(run.output, parts.tables(), identity=identity, partial=partial)
-        except BaseException:
-            if not parts.finished:
-                parts.remove()
-            raise
-        return _finish(run, parts, identity, parts.tables(), resumed=resumed)
+    with closing(_engine(run, pool)) as engine:
+        prints = engine.fingerprints(inputs)
+        identity = identify(terms, inputs=prints, columns=run.columns, ordered=run.ordered)
+        parts = Parts(run.output.with_name(run.output.name + ".parts"))
+        with sole_writer(parts.folder, output=run.output):
+            return _continue(run, parts, identity, inputs, terms, engine)
+
+
+def _continue(
+    run: Run, parts: Parts, identity: dict[str, Any], inputs: list[Input], terms: Terms, engine: Engine
+) -> Summary:
+    """Go on where an earlier run was stopped: behind its last part, or behind its finished output."""
+    if not run.restart and read_identity(run.output) == identity:
+        return _finish(run, parts, identity, read_scores(run.output), resumed=None)
+    parts.open(identity, restart=run.restart or not run.ordered)
+    resumed = parts.rows
+    try:
+        _score_into(parts, run, inputs, terms, engine)
+        _check_unchanged(inputs, identity, engine)
+        partial = parts.folder / "output.partial"
+        write_scores(run.output, parts.tables(), identity=identity, partial=partial)
+    except BaseException:
+        if not parts.finished:
+            parts.remove()
+        raise
+    return _finish(run, parts, identity, parts.tables(), resumed=resumed)
 
 
 def _finish(
