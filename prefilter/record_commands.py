@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -17,12 +18,24 @@ def add_to(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def serve() -> None:
+def serve(
+    workers: Annotated[
+        int | None, typer.Option(help="How many processes serve the port; default PREFILTER_WORKERS, else 1.")
+    ] = None,
+    as_worker: Annotated[str | None, typer.Option(hidden=True)] = None,
+) -> None:
     """Serve the API and the console; settings come from PREFILTER_* variables."""
-    from prefilter.serving.app import serve as run
+    from prefilter.serving.server import serve as run
+    from prefilter.serving.server import work
     from prefilter.serving.settings import Settings
 
-    run(Settings.from_env())
+    if workers is not None:
+        os.environ["PREFILTER_WORKERS"] = str(workers)  # the workers read it there
+    settings = Settings.from_env()
+    if as_worker is None:
+        run(settings)
+    else:
+        work(settings, as_worker)
 
 
 @audit.command()

@@ -1,4 +1,4 @@
-"""The application: how the rooms are put together, started and stopped, and the server that runs it.
+"""The application: how the rooms are put together, started and stopped.
 
 Building it opens nothing; starting it loads the model (its hashes verified, its self-test answered),
 migrates the database, installs the presets and starts the engine. It knows every room of serving and
@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
-import signal
-import socket
-import sys
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import uvicorn
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
@@ -27,7 +23,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from prefilter.models.scorer import Scorer
 from prefilter.serving.admission import Admission
 from prefilter.serving.api import router as api
 from prefilter.serving.auth import Auth
@@ -51,10 +46,13 @@ from prefilter.serving.store import Store
 from prefilter.serving.telemetry import Telemetry, where
 from prefilter.serving.triage import Triage
 
+if TYPE_CHECKING:  # it loads elsewhere while this is imported
+    from prefilter.models.scorer import Scorer
+    from prefilter.serving.loading import Loaded
+
 logger = logging.getLogger("prefilter.app")
 
 HOUSEKEEPING_S = 3_600
-READY_RETRY_S = 0.2
 _BY_STATUS: dict[int, type[PrefilterError]] = {
     404: NotFound,
     405: MethodNotAllowed,
@@ -64,8 +62,10 @@ _BY_STATUS: dict[int, type[PrefilterError]] = {
 }
 
 
-def create_app(settings: Settings, *, scorer: Scorer | None = None) -> FastAPI:
-    """Build the application; `scorer` stands in for the model that `settings` names.
+def create_app(
+    settings: Settings, *, scorer: Scorer | None = None, loading: Future[Loaded] | None = None
+) -> FastAPI:
+    """Build the application; `scorer` stands in for the model that `settings` names, `loading` is it on its way.
 
     Its state holds `settings`, `telemetry`, `store`, `auth`, `triage`, `policybook`, and once started
     `scorer`, `engine`, `screening` and `admin_key` (the key made on the very first start, else None).
@@ -80,7 +80,8 @@ def create_app(settings: Settings, *, scorer: Scorer | None = None) -> FastAPI:
         telemetry={"tracing": False},
     )
     state = app.state
-    state.settings, state.given_scorer, state.telemetry = settings, scorer, Telemetry()
+    state.settings, state.telemetry = settings, Telemetry()
+    state.given_scorer, state.loading = scorer, loading
     state.store = _open(settings)
     state.auth = Auth(state.store, settings)
     state.triage = Triage(state.store, settings)
@@ -114,10 +115,16 @@ def _open(settings: Settings) -> Store:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state = app.state
     settings: Settings = state.settings
-    scorer = state.given_scorer or await run_in_threadpool(_load, settings)
-    await run_in_threadpool(scorer.self_test)
-    await run_in_threadpool(state.store.migrate)
-    await run_in_threadpool(state.policybook.install_presets)
+    loading = asyncio.create_task(_loaded(app))
+    try:
+        await run_in_threadpool(state.store.migrate)
+        await run_in_threadpool(state.policybook.install_presets)
+    except BaseException:
+        loading.cancel()
+        await asyncio.wait([loading])
+        raise
+    scorer, repeats = await loading
+    # Last, since the key is shown only once, by a server that has started.
     state.admin_key = await run_in_threadpool(state.auth.ensure_admin)
     engine = Engine(scorer, threads=settings.engine_threads, max_queued_tokens=settings.max_queued_tokens)
     await engine.start()
@@ -133,7 +140,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         uncalibrated=scorer.uncalibrated,
         certificate_for=scorer.certificate_for,
     )
-    state.telemetry.watch(queued_tokens=lambda: engine.queued_tokens, ready=lambda: engine.ready)
+    state.telemetry.watch(queued_tokens=lambda: engine.queued_tokens, ready=lambda: engine.ready, repeats=repeats)
     housekeeping = asyncio.create_task(_housekeeping(app))
     try:
         yield
@@ -146,8 +153,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(state.store.dispose)
 
 
-def _load(settings: Settings) -> Scorer:
-    return Scorer.load(settings.model, threads=settings.engine_threads, max_chars=settings.max_text_chars)
+async def _loaded(app: FastAPI) -> tuple[Scorer, Any]:
+    """The scorer, tested, and its repeats: the one that was given, else that which loads, else loaded now."""
+    state = app.state
+    if state.given_scorer is not None:
+        await run_in_threadpool(state.given_scorer.self_test)
+        return state.given_scorer, None
+    if state.loading is not None:
+        return await asyncio.wrap_future(state.loading)
+    from prefilter.serving.loading import load
+
+    return await run_in_threadpool(load, state.settings)
 
 
 async def _housekeeping(app: FastAPI) -> None:
@@ -200,86 +216,3 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             schema.get("components", {}).get("schemas", {}).pop(name, None)
         app.openapi_schema = schema
     return app.openapi_schema
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn, saying on standard output when and where requests are served."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        if self.should_exit:
-            return
-        app = self.config.app
-        assert isinstance(app, FastAPI)
-        host = self.config.host
-        port = self.servers[0].sockets[0].getsockname()[1]
-        address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        self._ready = asyncio.create_task(_announce(app, address))
-
-
-async def _announce(app: FastAPI, address: str) -> None:
-    while not await _ready(app):
-        await asyncio.sleep(READY_RETRY_S)
-    lines = []
-    if app.state.admin_key is not None:
-        key, app.state.admin_key = app.state.admin_key, None
-        body = json.dumps({"items": [{"id": "1", "text": "Have a good day."}]})
-        lines += [
-            f"admin key, shown only now: {key}",
-            f"curl -s {address}/v1/score -H 'Authorization: Bearer {key}' "
-            f"-H 'Content-Type: application/json' -d '{body}'",
-        ]
-    sys.stdout.write("\n".join([*lines, f"ready {address}\n"]))
-    sys.stdout.flush()
-
-
-async def _ready(app: FastAPI) -> bool:
-    """Say whether `/readyz` answers 200 now."""
-    if app.state.engine is None or not app.state.engine.ready:
-        return False
-    try:
-        await run_in_threadpool(app.state.store.ping)
-    except PrefilterError:
-        return False
-    return True
-
-
-def serve(settings: Settings | None = None) -> None:
-    """Run the server until it is stopped; prints the admin key on the first start, then one `ready` line.
-
-    What keeps it from starting is raised: a setting, a model or a database that cannot be used.
-    """
-    settings = settings or Settings.from_env()
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for name in ("prefilter", "uvicorn"):
-        logging.getLogger(name).setLevel(logging.INFO)
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    app = create_app(settings)
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        lifespan="off",
-        timeout_graceful_shutdown=settings.deadline_ms // 1_000 + 5,
-    )
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_run(app, config))
-
-
-async def _run(app: FastAPI, config: uvicorn.Config) -> None:
-    """Listen at once, answering 503 (see `Gate`), while the model loads and the database is brought up to date."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # The server handles these while it serves, and raises them once more when it has stopped.
-        signal.signal(number, lambda _number, _frame: None)
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve())
-    try:
-        # The server's own way to run a lifespan turns whatever went wrong into a printed traceback.
-        async with app.router.lifespan_context(app):
-            await serving
-    finally:
-        server.should_exit = True
-        await serving

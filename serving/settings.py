@@ -16,6 +16,8 @@ from prefilter.serving.errors import PrefilterError
 MEBIBYTE = 1024 * 1024
 QUEUED_TOKENS_PER_THREAD = 100_000
 """Some twelve seconds of work."""
+SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable by which the workers of one server learn the folder in which they count together."""
 ENVIRONMENTS = ("development", "production")
 
 

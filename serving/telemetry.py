@@ -20,10 +20,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from prefilter.models.scored import FAST, FULL
+from prefilter.serving.settings import SHARED_METRICS
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED = "unmatched"
-SHARED = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 access = logging.getLogger("prefilter.access")
@@ -130,7 +130,7 @@ class Telemetry:
     def render(self) -> bytes:
         """Return the metrics in Prometheus' text format, those of all workers together."""
         self._observe()
-        if not os.environ.get(SHARED):
+        if not os.environ.get(SHARED_METRICS):
             return generate_latest(self.registry)
         shared = CollectorRegistry()
         MultiProcessCollector(shared)
