@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fakes import CLEAN_TEXT, HARMFUL_TEXT, HARMFUL_WORDS, build_artefact
+from fast_samples import PLAIN_TEXT, add_fast_stage
 from prefilter.models.labels import HEADS
 from prefilter.models.manifest import Manifest
 from prefilter.models.repeat_record import REASONS, pack, unpack
@@ -192,6 +193,15 @@ def test_what_is_kept_is_given_without_reading_the_text_again(artefact: Path, re
     kept = Scored({}, unscored=REASONS[1], tokens_total=12_345)
     repeats.put(key_of(repeats, CLEAN_TEXT), kept)
     assert Scorer.load(artefact, repeats=repeats).prepare(CLEAN_TEXT) == kept
+
+
+def test_what_was_kept_never_decides_whether_a_text_is_cleared(tmp_path: Path, path: Path) -> None:
+    folder, edges = add_fast_stage(build_artefact(tmp_path / "fake-3"), {"toxicity": 0.5}), {"toxicity": 0.5}
+    kept = Repeats.open(path, secret=SECRET, max_bytes=SIZE, manifest=Manifest.load(folder))
+    scorer = Scorer.load(folder, repeats=kept)
+    certificates = [scorer.certificate_for(edges), None, scorer.certificate_for(edges), None]
+    assert [s.stage for s in scorer.score([PLAIN_TEXT] * 4, certificates=certificates)] == ["fast", "full"] * 2
+    assert (kept.hits, kept.misses) == (1, 1)
 
 
 def test_what_decides_an_answer_decides_the_key(repeats: Repeats) -> None:
