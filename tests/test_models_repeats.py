@@ -18,7 +18,7 @@ from fakes import CLEAN_TEXT, HARMFUL_TEXT, HARMFUL_WORDS, build_artefact
 from fast_samples import PLAIN_TEXT, add_fast_stage
 from prefilter.models.labels import HEADS
 from prefilter.models.manifest import Manifest
-from prefilter.models.repeat_record import REASONS, pack, unpack
+from prefilter.models.repeat_record import REASONS
 from prefilter.models.repeats import PAGE, Repeats, RepeatsError
 from prefilter.models.scored import FAST, Evidence, Scored
 from prefilter.models.scorer import INTERNAL_FAULT, Scorer, ScorerError
@@ -42,24 +42,6 @@ TEXTS = st.one_of(
     st.lists(st.sampled_from([*PIECES, "bread", "caf\u00e9", ".", " ", "\n", "\U0001f600"]), max_size=200).map(
         " ".join
     ),
-)
-PARTS = st.builds(
-    Evidence,
-    st.sampled_from(HEADS),
-    st.integers(0, 2**32 - 1),
-    st.integers(0, 2**32 - 1),
-    st.floats(0, 1),
-)
-COUNTS = {name: st.integers(0, 2**32 - 1) for name in ("tokens_seen", "tokens_total", "windows", "context_seen")}
-ANSWERS = st.builds(
-    Scored,
-    st.lists(st.floats(0, 1, width=32), min_size=len(HEADS), max_size=len(HEADS)).map(
-        lambda scores: dict(zip(HEADS, map(np.float32, scores), strict=True))
-    ),
-    evidence=st.lists(PARTS, max_size=3).map(tuple),
-    spans=st.lists(PARTS, max_size=40).map(tuple),
-    language=st.sampled_from([None, "en", "und", "zh-hant"]),
-    **COUNTS,
 )
 KEEPER = """
 import sys
@@ -143,25 +125,6 @@ def test_an_answer_with_repeats_is_the_answer_without(
     keeping = Scorer.load(artefact, repeats=repeats)
     asked = {"languages": [language] * len(texts) * 2, "contexts": [context] * len(texts) * 2}
     assert keeping.score(texts * 2, **asked) == plain.score(texts * 2, **asked)
-
-
-@given(ANSWERS)
-def test_a_record_holds_an_answer_to_the_bit(scored: Scored) -> None:
-    record = pack(scored, HEADS)
-    assert record is not None
-    found = unpack(record, HEADS)
-    assert found == scored
-    assert {head: score.tobytes() for head, score in found.scores.items()} == {
-        head: score.tobytes() for head, score in scored.scores.items()
-    }
-
-
-@pytest.mark.parametrize("reason", REASONS[1:])
-def test_what_makes_a_text_unreadable_is_kept_too(reason: str) -> None:
-    unread = Scored({}, unscored=reason, tokens_total=7, language="fr")
-    record = pack(unread, HEADS)
-    assert record is not None
-    assert unpack(record, HEADS) == unread
 
 
 @pytest.mark.parametrize(
