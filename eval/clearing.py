@@ -31,7 +31,7 @@ Edges = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Cannot:
-    """No cut can be certified: so many more flagged texts are needed at least."""
+    """No cut can be certified: so many more flagged texts are `needed` at least, or 0: none would help."""
 
     needed: int
 
@@ -101,7 +101,7 @@ def issue(
     if n < needed:
         return Cannot(needed - n)
     cut, cleared = _walk(np.sort(verdicts[flagged]), target, confidence)
-    if cut is None:
+    if cut is None or not (verdicts < cut).any():
         return Cannot(0)
     gone = judged.above(edges) & (flagged & (verdicts < cut))[:, None]
     there = judged.above(edges) & flagged[:, None]

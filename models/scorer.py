@@ -96,7 +96,7 @@ class Scorer:
         self._unknown: int | None = tokenizer.token_to_id("[UNK]")
         self._calibrator = calibrator
         self._network = network
-        self._clearance = clearance
+        self.clearance = clearance
         self._repeats = repeats
         if repeats is not None and not repeats.serves(manifest):
             raise ScorerError(f"the repeats are not those of model {manifest.name}")
@@ -152,7 +152,7 @@ class Scorer:
         `edges` maps each category to the score from which it is not allowed. A certificate holds for exactly
         the edges it was issued for; None where there is none, and then nothing is cleared.
         """
-        return None if self._clearance is None else self._clearance.certificate_for(edges)
+        return None if self.clearance is None else self.clearance.certificate_for(edges)
 
     def score(
         self,
@@ -266,8 +266,8 @@ class Scorer:
     ) -> Prepared | Scored:
         normalised = normalise(text)
         # Before the repeats: clearing costs less than a look-up, and so no answer depends on what came before.
-        if certificate is not None and context is None and self._clearance is not None:
-            cleared = self._clearance.answer(normalised.text, declared, certificate)
+        if certificate is not None and context is None and self.clearance is not None:
+            cleared = self.clearance.answer(normalised.text, declared, certificate)
             if cleared is not None:
                 return cleared
         repeat = None

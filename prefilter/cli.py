@@ -32,8 +32,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for commands in (file_commands, making_commands, fast_commands, record_commands):
+for commands in (file_commands, making_commands, record_commands):
     commands.add_to(app)
+fast_commands.add_to(app, model=model_commands.app)
 app.add_typer(file_commands.cases, name="cases")
 app.add_typer(key_commands.app, name="key")
 app.add_typer(model_commands.app, name="model")
