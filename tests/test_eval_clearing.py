@@ -15,10 +15,11 @@ EDGES = {"hate": 0.5}
 STAGE = FastStage(fast_arrays(), outputs=OUTPUTS)
 
 
-def simulated(n: int, rng: np.random.Generator, *, flagged: float = 1.0) -> Judged:
-    """Flagged texts whose verdicts are normal around 2, others around -6; estimates far below every edge."""
+def simulated(flagged: int, rng: np.random.Generator, *, benign: int = 100) -> Judged:
+    """Flagged texts whose verdicts are normal around 2, benign ones around -6; estimates far below every edge."""
+    n = flagged + benign
     scores = np.zeros((n, len(HEADS)), dtype=np.float32)
-    is_flagged = rng.random(n) < flagged
+    is_flagged = np.arange(n) < flagged
     scores[is_flagged, HEADS.index("hate")] = 0.9
     logits = np.full((n, len(OUTPUTS)), -8.0, dtype=np.float32)
     logits[:, OUTPUTS.index(VERDICT)] = rng.normal(np.where(is_flagged, 2.0, -6.0), 1.5)
@@ -59,7 +60,7 @@ def test_a_stage_that_clears_harm_first_certifies_nothing() -> None:
 
 
 def test_the_counts_by_category_and_source_add_up() -> None:
-    found = issue("p", simulated(9_000, np.random.default_rng(7), flagged=0.5), STAGE, EDGES, verdict=VERDICT)
+    found = issue("p", simulated(4_500, np.random.default_rng(7), benign=4_500), STAGE, EDGES, verdict=VERDICT)
     assert isinstance(found, dict)
     assert found["by_category"]["hate"] == {"flagged": found["flagged"], "cleared": found["flagged_cleared"]}
     texts, flagged, cleared = found["by_source"]["rows"]["made"]

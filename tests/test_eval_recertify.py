@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def flagged(n: int, *, word: str = "rude") -> list[str]:
-    return [f"{PLAIN_TEXT} Line {i} is a {word} thing to say." for i in range(n)]
+    return [PLAIN_TEXT, *(f"{PLAIN_TEXT} Line {i} is a {word} thing to say." for i in range(n))]
 
 
 def test_own_edges_are_certified_on_own_texts(folder: Path) -> None:
