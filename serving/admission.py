@@ -13,6 +13,9 @@ from contextlib import contextmanager
 
 from prefilter.serving.errors import Overloaded
 
+BYTES_PER_TOKEN = 4
+"""Of a body, roughly; where that is too much or too little, the engine knows better once it is read."""
+
 
 class Admission:
     """The permits of one application, given on its event loop."""
@@ -21,13 +24,13 @@ class Admission:
         """Let in up to `permits` requests, whose bodies announce up to `max_bytes` together."""
         self._permits = permits
         self._max_bytes = max_bytes
-        self._check_room: Callable[[], None] = lambda: None
+        self._check_room: Callable[[int], None] = lambda _tokens: None
         self._retry_after_s: Callable[[], int] = lambda: 1
         self.inside = 0
         self._bytes = 0
 
-    def watch(self, *, check_room: Callable[[], None], retry_after_s: Callable[[], int]) -> None:
-        """Ask the engine too: `check_room` raises Overloaded where it is full."""
+    def watch(self, *, check_room: Callable[[int], None], retry_after_s: Callable[[], int]) -> None:
+        """Ask the engine too: `check_room` raises Overloaded where it is full for so many tokens."""
         self._check_room, self._retry_after_s = check_room, retry_after_s
 
     @contextmanager
@@ -35,7 +38,7 @@ class Admission:
         """Hold a permit; raises Overloaded where there is none."""
         if self.inside and (self.inside >= self._permits or self._bytes + announced_bytes > self._max_bytes):
             raise Overloaded(retry_after_s=self._retry_after_s())
-        self._check_room()
+        self._check_room(announced_bytes // BYTES_PER_TOKEN)
         self.inside += 1
         self._bytes += announced_bytes
         try:

@@ -12,7 +12,8 @@ prepared on another thread, one at a time, and costs the workers a share of the 
 
 Work is bounded by the tokens that wait, estimated from characters until a row is prepared, and refused before
 it is accepted: whoever finds the queue full. One that does not find it full is accepted whole, however large,
-or a large request could wait for ever. What was accepted is always answered: a row that outlives its deadline
+or a large request could wait for ever. Small requests have a queue of their own, as large: batches that fill
+theirs keep no single text out. What was accepted is always answered: a row that outlives its deadline
 comes back unscored as `deadline`, one that made the scorer fail as `internal_fault`; both mean REVIEW. Rows of
 a caller who left are skipped. Nothing sleeps or polls: workers wait on a condition, callers on a future.
 It knows neither policies nor storage nor HTTP: rows in, Scored out, in order.
@@ -39,7 +40,7 @@ from prefilter.serving.turns import Turns
 logger = logging.getLogger("prefilter.engine")
 
 BURST_TOKENS = 1_024
-"""What a caller may use before those who had as much count as equal: eight windows."""
+"""Eight windows: a request of no more is small, and so much goes before those who had as much."""
 LONG_CHARS = 16_384
 """From here on preparing takes longer than a window's run."""
 CHARS_PER_TOKEN = 4
@@ -116,6 +117,7 @@ class _Caller:
     """The network's queue, as far as it is this caller's."""
     used: int = 0
     closed: bool = False
+    small: bool = False
 
     @property
     def has_work(self) -> bool:
@@ -132,7 +134,8 @@ class _Step(NamedTuple):
 
 
 class Engine:
-    """Scores rows on `threads` worker threads; accepts while fewer than `max_queued_tokens` wait."""
+    """Scores rows on `threads` worker threads; accepts while fewer than `max_queued_tokens` wait, of small
+    requests and of others."""
 
     def __init__(self, scorer: RowScorer, *, threads: int, max_queued_tokens: int) -> None:
         """Remember the parts; nothing runs before `start`."""
@@ -144,7 +147,7 @@ class Engine:
         self._callers: set[_Caller] = set()
         self._workers: list[threading.Thread] = []
         self._preparer: ThreadPoolExecutor | None = None
-        self._queued_tokens = 0
+        self._queued_tokens = {True: 0, False: 0}  # of small requests, of others
         self._stopping = False
         self._tokens_done = 0
         self._busy_s = 0.0
@@ -157,7 +160,7 @@ class Engine:
     @property
     def queued_tokens(self) -> int:
         """Tokens accepted and not yet answered."""
-        return self._queued_tokens
+        return self._queued_tokens[True] + self._queued_tokens[False]
 
     async def start(self) -> None:
         """Start the workers."""
@@ -188,15 +191,15 @@ class Engine:
             await asyncio.to_thread(self._preparer.shutdown, cancel_futures=True)
             self._preparer = None
 
-    def check_room(self) -> None:
-        """Raise Overloaded (with `retry_after_s`) where nothing would be accepted now."""
-        if self._queued_tokens >= self._max_queued_tokens:
+    def check_room(self, tokens: int) -> None:
+        """Raise Overloaded (with `retry_after_s`) where a request of so many tokens would not be accepted now."""
+        if self._queued_tokens[tokens <= BURST_TOKENS] >= self._max_queued_tokens:
             raise Overloaded(retry_after_s=self.retry_after_s())
 
     def retry_after_s(self) -> int:
         """In how many seconds what waits now will have been answered, as far as one can tell."""
         per_token_s = self._busy_s / self._tokens_done if self._tokens_done else 0.0
-        wait_s = math.ceil(self._queued_tokens * per_token_s / self._count)
+        wait_s = math.ceil(self.queued_tokens * per_token_s / self._count)
         return min(_MAX_RETRY_AFTER_S, max(1, wait_s))
 
     async def score(self, rows: Sequence[Row], *, deadline_ms: int) -> list[Scored]:
@@ -209,7 +212,7 @@ class Engine:
         loop = asyncio.get_running_loop()
         held = [_estimate(row) for row in rows]
         caller = _Caller(rows, loop, loop.create_future(), held, [None] * len(rows), missing=len(rows))
-        self._accept(caller)
+        self._accept(caller, sum(held))
         try:
             async with asyncio.timeout(deadline_ms / 1000):
                 await caller.done
@@ -224,12 +227,13 @@ class Engine:
 
     # --- under the lock ---------------------------------------------------------------------------
 
-    def _accept(self, caller: _Caller) -> None:
+    def _accept(self, caller: _Caller, tokens: int) -> None:
         with self._condition:
             if not self.ready:
                 raise NotReady("the engine is not running", code="engine_not_ready")
-            self.check_room()
-            self._queued_tokens += sum(caller.held)
+            self.check_room(tokens)
+            caller.small = tokens <= BURST_TOKENS
+            self._queued_tokens[caller.small] += tokens
             self._callers.add(caller)
             self._turns.wait(caller, used=0)
             self._condition.notify(min(len(caller.rows), self._count))
@@ -240,7 +244,7 @@ class Engine:
             return
         caller.closed = True
         caller.windows.clear()
-        self._queued_tokens -= sum(caller.held)
+        self._queued_tokens[caller.small] -= sum(caller.held)
         self._turns.leave(caller)
         self._callers.discard(caller)
 
@@ -269,7 +273,7 @@ class Engine:
         if not caller.closed:
             tokens = min(tokens, caller.held[row])
             caller.held[row] -= tokens
-            self._queued_tokens -= tokens
+            self._queued_tokens[caller.small] -= tokens
 
     # --- on the workers ---------------------------------------------------------------------------
 
@@ -300,7 +304,7 @@ class Engine:
             if caller.closed:
                 return None
             if count:
-                self._queued_tokens += found.tokens - caller.held[row]
+                self._queued_tokens[caller.small] += found.tokens - caller.held[row]
                 caller.held[row] = found.tokens
                 windows = _Windows(row, found, [None] * count, missing=count, begun=begun)
                 caller.used += windows.cost * begun
