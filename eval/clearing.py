@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta, binom
 
-from prefilter.models.fast import FastStage, estimates
+from prefilter.models.fast import FastStage, chances
 from prefilter.models.labels import HEADS
 from prefilter.models.text import normalise
 
@@ -64,10 +64,9 @@ class Judged:
     def verdict(self, stage: FastStage, verdict: str, edges: Edges) -> NDArray[np.float32]:
         """The verdict of each text; infinite where the stage may not clear it whatever the cut."""
         found = self.logits[:, stage.outputs.index(verdict)].copy()
-        guesses = np.array([list(_guess(row, stage).values()) for row in self.logits], dtype=np.float32)
-        names = list(_guess(self.logits[0], stage)) if len(self.logits) else []
-        columns = [names.index(name) for name in edges]
-        too_high = (guesses[:, columns] >= np.array(list(edges.values()), dtype=np.float32)).any(axis=1)
+        heads = [stage.outputs.index(name) for name in edges]
+        limits = np.array(list(edges.values()), dtype=np.float32)
+        too_high = (chances(self.logits[:, heads]) >= limits).any(axis=1)
         found[too_high | ~self.eligible()] = np.inf
         return found
 
@@ -137,6 +136,3 @@ def _walk(flagged: NDArray[np.float32], target: float, confidence: float) -> tup
         best = (float(cut), cleared)
     return best
 
-
-def _guess(row: NDArray[np.float32], stage: FastStage) -> dict[str, np.float32]:
-    return estimates(row, stage.outputs)

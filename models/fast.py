@@ -136,8 +136,13 @@ class FastStage:
 
 def estimates(logits: Floats, outputs: Sequence[str]) -> dict[str, np.float32]:
     """The estimated score of every head; verdicts, whose names hold a colon, are none."""
-    probabilities = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
-    return {name: p for name, p in zip(outputs, probabilities, strict=True) if ":" not in name}
+    return {name: p for name, p in zip(outputs, chances(logits), strict=True) if ":" not in name}
+
+
+def chances(logits: Floats) -> Floats:
+    """The logistic function, float32, of any shape; NaN stays NaN."""
+    found: Floats = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
+    return found
 
 
 def _highest(running: NDArray[np.int32], size: int) -> Floats:
