@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from fakes import build_artefact
+from prefilter.models.labels import HEADS
 from prefilter.models.scored import Scored
-from prefilter.serving.bulk.chunks import InProcess, Pace
+from prefilter.serving.bulk.chunks import InProcess, Pace, Screened, cut_chunks
+from prefilter.serving.bulk.columns import output_table
+from prefilter.serving.bulk.messages import read_rows, read_table, write_rows, write_table
+from prefilter.serving.bulk.rows import Row
 from prefilter.serving.bulk.run import Run, score_files
 from prefilter.serving.bulk.screener import Screener
 from prefilter.serving.bulk.summary import Summary
@@ -116,3 +121,20 @@ class Stopping(FileScorer):
         if len(self.seen) == self._after:
             raise KeyboardInterrupt
         return super().score_one(text, language=language, context=context)
+
+
+class InstantPool:
+    """A pool that answers at once, every row cleared: what a run costs then is reading, carrying and writing."""
+
+    def __init__(self, terms: Terms) -> None:
+        """Answer under `terms`."""
+        self._terms = terms
+        self._answer = Scored(dict.fromkeys(HEADS, np.float32(0.01)), stage="fast")
+
+    def screen(self, rows: Iterable[Row]) -> Iterator[Screened]:
+        """Yield output rows that have been through the messages of a worker."""
+        for chunk in cut_chunks(rows, Pace(rows=500)):
+            told = read_rows(write_rows(chunk))
+            answers = [None if row.error else self._answer for row in told]
+            table = read_table(bytes(write_table(output_table(told, answers, self._terms))))
+            yield Screened(table, chunk[0].input_index)

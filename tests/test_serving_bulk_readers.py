@@ -201,3 +201,19 @@ def test_what_is_no_input_is_refused(tmp_path: Path, name: str) -> None:
         (tmp_path / there).touch()
     with pytest.raises(WrongRequest, match=str(tmp_path)):
         find_inputs([tmp_path / name])
+
+
+def test_a_column_that_is_not_needed_is_not_even_read(tmp_path: Path) -> None:
+    path = tmp_path / "in.parquet"
+    table = pa.table({"text": [f"text {n}" for n in range(900)], "pixels": [bytes(200)] * 900})
+    pq.write_table(table, path, row_group_size=300, compression="none", use_dictionary=False)
+    groups = pq.read_metadata(path)
+    content = bytearray(path.read_bytes())
+    for group in range(groups.num_row_groups):
+        pixels = groups.row_group(group).column(1)
+        start, size = pixels.data_page_offset, pixels.total_compressed_size
+        content[start : start + size] = b"\xff" * size
+    path.write_bytes(content)
+    assert [row.text for row in read_rows(find_inputs([path]), Columns())] == table["text"].to_pylist()
+    with pytest.raises(InputUnreadable):
+        list(read_rows(find_inputs([path]), Columns(source="pixels")))

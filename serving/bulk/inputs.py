@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 
+READ_BYTES = 1 << 20  # of a Parquet column at once; without it a whole column of a row group is in memory
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """One input file and its place among the inputs."""
@@ -93,7 +96,7 @@ def open_parquet(source: Input) -> pq.ParquetFile:
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(source.path, memory_map=False)
+        return pq.ParquetFile(source.path, memory_map=False, pre_buffer=False, buffer_size=READ_BYTES)
     except (pa.ArrowException, OSError) as error:
         raise unreadable(source.path, error) from None
 

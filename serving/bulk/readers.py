@@ -74,7 +74,7 @@ def _read_jsonl(source: Input, columns: Columns, start: int, skip: int) -> Itera
 def _jsonl_row(content: bytes, columns: Columns, number: int, source: Input, line_number: int) -> Row:
     where = f"{source.path.name} line {line_number}"
     try:
-        fields = json.loads(content.decode("utf-8"), object_pairs_hook=_single)
+        fields = _DECODER.decode(content.decode("utf-8"))
     except UnicodeDecodeError:
         return broken_row(number, input_index=source.index, where=where, why="not valid UTF-8")
     except (ValueError, RecursionError):
@@ -90,6 +90,9 @@ def _single(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) != len(pairs):
         raise ValueError
     return made
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_single)
 
 
 def _read_csv(source: Input, columns: Columns, start: int, skip: int) -> Iterator[Row | None]:

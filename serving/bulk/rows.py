@@ -116,8 +116,6 @@ def _read_id(value: object) -> str | None:
 
 def _is_plain(value: str) -> bool:
     """Whether a short name survives UTF-8, Parquet and a database: no lone surrogate, no NUL."""
-    return (
-        len(value) <= MAX_NAME_CHARS
-        and "\0" not in value
-        and not any(0xD800 <= ord(c) <= 0xDFFF for c in value)
-    )
+    if len(value) > MAX_NAME_CHARS or "\0" in value:
+        return False
+    return value.isascii() or not any(0xD800 <= ord(c) <= 0xDFFF for c in value)
