@@ -1,7 +1,7 @@
 """The gauge: the gated metrics of one artefact measured, and kept as one small JSON file beside it.
 
-A measurement is of the files that a manifest lists: it carries the sha256 of that manifest, and is refused
-beside any other. It carries digests of the suites and of the policies' edges too, since two models compare
+A measurement is of what a manifest says that bears on any number: it carries the digest of that, and is refused
+beside any other; a fast stage and its certificates, which change no score, do not count. It carries digests of the suites and of the policies' edges too, since two models compare
 only on the same rows under the same edges. Numbers and digests only, never a text.
 """
 
@@ -23,7 +23,7 @@ from prefilter.eval.machine import describe_machine
 from prefilter.eval.metrics import wilson
 from prefilter.eval.plan import Entry
 from prefilter.eval.suites import SuiteError, find_suite
-from prefilter.models.manifest import MANIFEST, Manifest
+from prefilter.models.manifest import Manifest
 
 FORMAT = 1
 ENDING = ".gauge.json"
@@ -42,7 +42,7 @@ class Measurement:
 
     model: str
     model_version: str
-    manifest_sha256: str
+    measured_sha256: str
     measured_at: str
     command: str
     machine: Mapping[str, str | int]
@@ -76,7 +76,7 @@ class Measurement:
 
     def check(self, folder: Path, gates: GateFile) -> None:
         """Raise GaugeError unless this is of the artefact in `folder` and answers every gate."""
-        if self.manifest_sha256 != manifest_digest(folder):
+        if self.measured_sha256 != Manifest.load(folder).measured_digest:
             raise GaugeError(f"{folder.name} was measured with other files than these")
         if not set(gates.patterns) <= set(self.asked):
             raise GaugeError(f"{folder.name} was measured for other gates than {gates.path.name}")
@@ -118,11 +118,6 @@ def place_of(folder: Path) -> Path:
     return folder.parent / f"{folder.name}{ENDING}"
 
 
-def manifest_digest(folder: Path) -> str:
-    """Return the sha256 of an artefact's manifest, which lists the digests of all its files."""
-    return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
-
-
 def gauge(
     folder: Path,
     gates: GateFile,
@@ -137,8 +132,8 @@ def gauge(
     Raises SuiteError for a suite that is not there, ManifestError or ScorerError for a broken artefact, and
     GaugeError where the artefact was changed meanwhile.
     """
-    digest = manifest_digest(folder)
     manifest = Manifest.load(folder)
+    digest = manifest.measured_digest
     basis = {f"suite {Path(e.target).stem}": _suite_digest(e, data_dir) for e in gates.entries}
     document: dict[str, Any] = {"machine": describe_machine()}
     if gates.entries:
@@ -146,13 +141,13 @@ def gauge(
             gates.entries, model=folder, workers=workers, data_dir=data_dir, cache_dir=cache_dir
         )
         basis |= {f"policy {name}": _edges_digest(body) for name, body in document["policies"].items()}
-    if manifest_digest(folder) != digest:
+    if Manifest.load(folder).measured_digest != digest:
         raise GaugeError(f"{folder.name} was changed while it was measured")
     document[MANIFEST_ROOT] = manifest.metrics
     return Measurement(
         model=manifest.name,
         model_version=manifest.version,
-        manifest_sha256=digest,
+        measured_sha256=digest,
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command,
         machine=document["machine"],

@@ -21,6 +21,8 @@ MANIFEST = "manifest.json"
 MODEL, TOKENIZER, CALIBRATION, CARD = "model.onnx", "tokenizer.json", "calibration.json", "README.md"
 FAST = "fast.npz"
 REQUIRED = (MODEL, TOKENIZER, CALIBRATION)
+UNMEASURED = frozenset({"name", "version", "created_at", "files", "parents", "fast"})
+"""Fields that change no score and no span, so that a measurement outlives their change."""
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -65,8 +67,15 @@ class Manifest:
 
     @property
     def scores_digest(self) -> str:
-        """What two models share that give every text the same scores: network, tokenizer and calibration."""
+        """What two artefacts share that give every text the same scores: network, tokenizer and calibration."""
         return hashlib.sha256("".join(self.files[name] for name in REQUIRED).encode("ascii")).hexdigest()
+
+    @property
+    def measured_digest(self) -> str:
+        """What two artefacts share of which every measurement is the same: all but name, date and fast stage."""
+        told = {name: value for name, value in dataclasses.asdict(self).items() if name not in UNMEASURED}
+        told["scores"] = self.scores_digest
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode("utf-8")).hexdigest()
 
     @classmethod
     def load(cls, folder: Path) -> Manifest:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fast_samples import add_fast_stage
 from gate_samples import build_model, write_gates
 from prefilter.eval.gate import Reading, compare
 from prefilter.eval.gatefile import GateFile
@@ -65,7 +66,14 @@ def test_a_measurement_is_of_one_manifest_and_answers_its_gates(tmp_path: Path) 
     with pytest.raises(GaugeError, match="for other gates"):
         dataclasses.replace(made, asked=made.asked[1:]).check(folder, gates)
     with pytest.raises(GaugeError, match="with other files"):
-        made.check(build_model(tmp_path / "store", "second"), gates)
+        made.check(build_model(tmp_path / "store", "second", flips=0.9), gates)
+
+
+def test_a_measurement_outlives_a_fast_stage_and_its_certificates(tmp_path: Path) -> None:
+    gates = GateFile.load(write_gates(tmp_path))
+    folder = build_model(tmp_path / "store", "first")
+    made = gauge(folder, gates)
+    made.check(add_fast_stage(folder, {"hate": 0.5}), gates)
 
 
 def test_gates_over_the_manifest_alone_need_no_suite(tmp_path: Path) -> None:
