@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -91,21 +92,22 @@ class FileScorer(SpokenScorer):
         self.asked.append(dict(edges))
         return "web-1" if edges == self._certified else None
 
-    def score(
+    def prepare(
         self,
-        texts: Sequence[object],
+        text: object,
         *,
-        languages: Sequence[str | None] | None = None,
-        contexts: Sequence[object] | None = None,
-        certificates: Sequence[str | None] | None = None,
-    ) -> list[Scored]:
-        """Score in order; a cleared row has estimates and no tokens."""
-        full = super().score(texts, languages=languages, contexts=contexts)
-        allowed = certificates or [None] * len(texts)
-        return [
-            Scored(row.scores, stage="fast") if allow and row.scores and "=" not in str(text) else row
-            for row, text, allow in zip(full, texts, allowed, strict=True)
-        ]
+        language: str | None = None,
+        context: object = None,
+        certificate: str | None = None,
+    ) -> Any:
+        """A cleared text has estimates and no tokens."""
+        found = super().prepare(text, language=language, context=context)
+        clear = (
+            certificate is not None
+            and not isinstance(found, Scored)
+            and not re.search("=|foreign", str(text))
+        )
+        return Scored(dict.fromkeys(HEADS, np.float32(0.01)), stage="fast") if clear else found
 
 
 class Stopping(FileScorer):
@@ -116,11 +118,11 @@ class Stopping(FileScorer):
         super().__init__()
         self._after = after
 
-    def score_one(self, text: object, *, language: str | None = None, context: object = None) -> Any:
-        """Score one text, or stop everything."""
+    def prepare(self, text: object, **beside: Any) -> Any:
+        """Prepare one text, or stop everything."""
         if len(self.seen) == self._after:
             raise KeyboardInterrupt
-        return super().score_one(text, language=language, context=context)
+        return super().prepare(text, **beside)
 
 
 class InstantPool:
