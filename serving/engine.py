@@ -12,8 +12,8 @@ prepared on another thread, one at a time, and costs the workers a share of the 
 
 Work is bounded by the tokens that wait, estimated from characters until a row is prepared, and refused before
 it is accepted: whoever finds the queue full. One that does not find it full is accepted whole, however large,
-or a large request could wait for ever. Small requests have a queue of their own, as large: batches that fill
-theirs keep no single text out. What was accepted is always answered: a row that outlives its deadline
+or a large request could wait for ever. Small requests have a queue of their own: batches that fill theirs
+keep no single text out. What was accepted is always answered: a row that outlives its deadline
 comes back unscored as `deadline`, one that made the scorer fail as `internal_fault`; both mean REVIEW. Rows of
 a caller who left are skipped. Nothing sleeps or polls: workers wait on a condition, callers on a future.
 It knows neither policies nor storage nor HTTP: rows in, Scored out, in order.
@@ -25,6 +25,8 @@ import asyncio
 import contextlib
 import logging
 import math
+import os
+import sys
 import threading
 import time
 from collections import deque
@@ -39,13 +41,18 @@ from prefilter.serving.turns import Turns
 
 logger = logging.getLogger("prefilter.engine")
 
-BURST_TOKENS = 1_024
-"""Eight windows: a request of no more is small, and so much goes before those who had as much."""
+SMALL_TOKENS = 1_024
+"""Eight windows: a request of no more is small."""
+SMALL_SHARE = 4
+"""The queue of small requests is this much smaller: whoever sends one waits for it."""
 LONG_CHARS = 16_384
 """From here on preparing takes longer than a window's run."""
 CHARS_PER_TOKEN = 4
 ROW_TOKENS = 4
 """Marks around a row's pieces, and what the shortest row costs beside its pieces."""
+NICENESS = 10
+"""How far the workers stand back. With as many of them as cores, each step of a request (and it has ten) would
+else wait for a time slice: a text among batches took twice as long."""
 _MAX_RETRY_AFTER_S = 60
 
 
@@ -115,7 +122,8 @@ class _Caller:
     """Whether a long one of them is being prepared apart; no other is begun meanwhile."""
     windows: deque[_Windows] = field(default_factory=deque)
     """The network's queue, as far as it is this caller's."""
-    used: int = 0
+    left: int = 0
+    """The sum of `held`."""
     closed: bool = False
     small: bool = False
 
@@ -134,8 +142,8 @@ class _Step(NamedTuple):
 
 
 class Engine:
-    """Scores rows on `threads` worker threads; accepts while fewer than `max_queued_tokens` wait, of small
-    requests and of others."""
+    """Scores rows on `threads` worker threads; accepts while fewer than `max_queued_tokens` wait, and of small
+    requests a quarter."""
 
     def __init__(self, scorer: RowScorer, *, threads: int, max_queued_tokens: int) -> None:
         """Remember the parts; nothing runs before `start`."""
@@ -143,7 +151,7 @@ class Engine:
         self._count = threads
         self._max_queued_tokens = max_queued_tokens
         self._condition = threading.Condition()
-        self._turns: Turns[_Caller] = Turns(burst=BURST_TOKENS)
+        self._turns: Turns[_Caller] = Turns()
         self._callers: set[_Caller] = set()
         self._workers: list[threading.Thread] = []
         self._preparer: ThreadPoolExecutor | None = None
@@ -193,7 +201,8 @@ class Engine:
 
     def check_room(self, tokens: int) -> None:
         """Raise Overloaded (with `retry_after_s`) where a request of so many tokens would not be accepted now."""
-        if self._queued_tokens[tokens <= BURST_TOKENS] >= self._max_queued_tokens:
+        small = tokens <= SMALL_TOKENS
+        if self._queued_tokens[small] >= self._max_queued_tokens // (SMALL_SHARE if small else 1):
             raise Overloaded(retry_after_s=self.retry_after_s())
 
     def retry_after_s(self) -> int:
@@ -232,10 +241,10 @@ class Engine:
             if not self.ready:
                 raise NotReady("the engine is not running", code="engine_not_ready")
             self.check_room(tokens)
-            caller.small = tokens <= BURST_TOKENS
+            caller.left, caller.small = tokens, tokens <= SMALL_TOKENS
             self._queued_tokens[caller.small] += tokens
             self._callers.add(caller)
-            self._turns.wait(caller, used=0)
+            self._turns.wait(caller, left=tokens)
             self._condition.notify(min(len(caller.rows), self._count))
 
     def _close(self, caller: _Caller) -> None:
@@ -244,7 +253,7 @@ class Engine:
             return
         caller.closed = True
         caller.windows.clear()
-        self._queued_tokens[caller.small] -= sum(caller.held)
+        self._queued_tokens[caller.small] -= caller.left
         self._turns.leave(caller)
         self._callers.discard(caller)
 
@@ -258,13 +267,12 @@ class Engine:
             caller = self._turns.take()
             step = _next_window(caller) if caller.windows else self._next_row(caller)
             if caller.has_work:
-                self._turns.wait(caller, used=caller.used)
+                self._turns.wait(caller, left=caller.left)
             return step
 
     def _next_row(self, caller: _Caller) -> _Step:
         row = caller.taken
         caller.taken += 1
-        caller.used += ROW_TOKENS
         caller.preparing = _chars(caller.rows[row]) >= LONG_CHARS
         return _Step(caller, row)
 
@@ -272,12 +280,19 @@ class Engine:
         """Give back what a row holds of the queue, up to `tokens`; a closed caller holds nothing."""
         if not caller.closed:
             tokens = min(tokens, caller.held[row])
-            caller.held[row] -= tokens
-            self._queued_tokens[caller.small] -= tokens
+            self._hold(caller, row, caller.held[row] - tokens)
+
+    def _hold(self, caller: _Caller, row: int, tokens: int) -> None:
+        """Change what a row holds of the queue."""
+        more = tokens - caller.held[row]
+        caller.held[row] = tokens
+        caller.left += more
+        self._queued_tokens[caller.small] += more
 
     # --- on the workers ---------------------------------------------------------------------------
 
     def _work(self) -> None:
+        _step_back()
         while (step := self._take()) is not None:
             if step.windows is not None:
                 self._run(step)
@@ -304,14 +319,12 @@ class Engine:
             if caller.closed:
                 return None
             if count:
-                self._queued_tokens[caller.small] += found.tokens - caller.held[row]
-                caller.held[row] = found.tokens
+                self._hold(caller, row, found.tokens)
                 windows = _Windows(row, found, [None] * count, missing=count, begun=begun)
-                caller.used += windows.cost * begun
                 if begun < count:
                     caller.windows.append(windows)
             if caller.has_work:
-                self._turns.wait(caller, used=caller.used)
+                self._turns.wait(caller, left=caller.left)
                 self._condition.notify(max(1, count - begun))
         if count:
             return windows
@@ -358,11 +371,18 @@ class Engine:
             _settle(caller)
 
 
+def _step_back() -> None:
+    """Let the threads that take requests in and send answers out go before this one."""
+    if sys.platform == "linux":  # elsewhere priorities are a process's
+        with contextlib.suppress(OSError):
+            me = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, me, os.getpriority(os.PRIO_PROCESS, me) + NICENESS)
+
+
 def _next_window(caller: _Caller) -> _Step:
     windows = caller.windows[0]
     step = _Step(caller, windows.row, windows, windows.begun)
     windows.begun += 1
-    caller.used += windows.cost
     if windows.begun == len(windows.runs):
         caller.windows.popleft()
     return step

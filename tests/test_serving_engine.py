@@ -76,7 +76,7 @@ def test_a_fault_of_the_scorer_is_one_row_unscored_and_tells_no_text(
 def test_overload_is_refused_before_it_is_accepted_and_says_when_to_return() -> None:
     async def scenario() -> Overloaded:
         scorer = SpokenScorer()
-        async with running(scorer, max_queued_tokens=5) as engine:
+        async with running(scorer, max_queued_tokens=20) as engine:
             first = asyncio.create_task(engine.score([Row("stuck and four words more")], deadline_ms=5_000))
             await asyncio.to_thread(scorer.entered.wait)
             with pytest.raises(Overloaded) as refused:
