@@ -20,7 +20,8 @@ from prefilter.serving.bulk.errors import InputUnreadable, WrongRequest
 from prefilter.serving.bulk.manifest import manifest_path, read_identity
 from prefilter.serving.bulk.outcomes import because_json
 from prefilter.serving.bulk.redecide import decide_file, decide_table
-from prefilter.serving.policies import PRESETS, Bands, Policy, decide, load_preset
+from prefilter.serving.bulk.terms import edges_by_source
+from prefilter.serving.policies import PRESETS, Bands, Outcome, Policy, decide, load_preset
 
 __all__ = ["artefact"]
 EDGES = [0.0, 0.1, 0.3, 0.35, 0.5, 0.95, 1.0]
@@ -47,6 +48,7 @@ rows = st.fixed_dictionaries(
         "source": st.sampled_from([None, "web", "chat"]),
         "unscored": st.sampled_from([None] * 5 + ["deadline", "unreadable_language"]),
         "scores": st.lists(scores, min_size=len(HEADS), max_size=len(HEADS)),
+        "stage": st.sampled_from(["full", "full", "fast"]),
     }
 )
 
@@ -56,6 +58,7 @@ def stored(drawn: list[dict[str, Any]]) -> pa.Table:
     made = []
     for row in drawn:
         values = dict.fromkeys(COLUMNS) | {"id": "x", "source": row["source"], "because": "[]"}
+        values["stage"] = row["stage"]
         if row["unscored"]:
             values["because"] = json.dumps([{"reason": row["unscored"]}])
         else:
@@ -64,24 +67,42 @@ def stored(drawn: list[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(made, schema=arrow_schema())
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=300)
 @given(
     drawn=st.lists(rows, min_size=1, max_size=8),
     policy=policies(),
     uncalibrated=st.sets(st.sampled_from(HEADS)),
+    before=st.one_of(st.none(), policies()),
 )
 def test_a_stored_row_is_decided_as_decide_decides_it(
-    drawn: list[dict[str, Any]], policy: Policy, uncalibrated: set[str]
+    drawn: list[dict[str, Any]], policy: Policy, uncalibrated: set[str], before: Policy | None
 ) -> None:
-    table = decide_table(stored(drawn), policy, uncalibrated=uncalibrated)
+    then = None if before is None else edges_by_source(before)
+    table = decide_table(stored(drawn), policy, uncalibrated=uncalibrated, cleared_under=then)
     for row, ours in zip(drawn, table.to_pylist(), strict=True):
         named = {} if row["unscored"] else dict(zip(HEADS, row["scores"], strict=True))
         present = {head: score for head, score in named.items() if score is not None}
         wanted = decide(
             present, policy, source=row["source"], unscored=row["unscored"], uncalibrated=uncalibrated
         )
-        assert (ours["outcome"], ours["because"]) == (wanted.outcome, because_json(wanted.because))
+        outcome, because = wanted.outcome, because_json(wanted.because)
+        edges = policy.edges_for(row["source"])
+        known = before is not None and before.edges_for(row["source"]) == edges
+        if row["stage"] == "fast" and not row["unscored"] and not known:
+            outcome, because = Outcome.REVIEW, '[{"reason":"fast_stage_only"}]'
+        assert (ours["outcome"], ours["because"]) == (outcome, because)
         assert (ours["policy_version"], ours["enforced"]) == ("drawn@3", True)
+
+
+@settings(deadline=None, max_examples=50)
+@given(drawn=st.lists(rows, min_size=1, max_size=8), first=policies(), second=policies())
+def test_what_was_decided_in_between_leaves_no_trace(
+    drawn: list[dict[str, Any]], first: Policy, second: Policy
+) -> None:
+    then = edges_by_source(second)
+    away = decide_table(stored(drawn), first, cleared_under=then)
+    there = decide_table(stored(drawn), second, cleared_under=then)
+    assert decide_table(away, second, cleared_under=then).equals(there)
 
 
 @pytest.mark.parametrize("policy", PRESETS)

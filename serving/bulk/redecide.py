@@ -102,16 +102,14 @@ def decide_table(
         matrix[:, number] = table.column(f"score_{head}").to_numpy()
     valid = ~table.column("error").is_valid().to_numpy()
     sources = table.column("source").combine_chunks()
+    reasons = _reasons(table.column("because"), valid & ~np.isfinite(matrix).any(axis=1))
     decided = decide_matrix(
-        matrix,
-        policy,
-        valid=valid,
-        sources=sources,
-        reasons=_reasons(table.column("because"), valid & ~np.isfinite(matrix).any(axis=1)),
-        uncalibrated=uncalibrated,
+        matrix, policy, valid=valid, sources=sources, reasons=reasons, uncalibrated=uncalibrated
     )
     stages = table.column("stage").combine_chunks()
-    defer(decided, held_back(sources, stages, policy, cleared_under) & valid)
+    held = held_back(sources, stages, policy, cleared_under) & valid
+    held[list(reasons)] = False
+    defer(decided, held)
     label = pa.DictionaryArray.from_arrays(
         pa.array(np.zeros(table.num_rows, np.int8)), pa.array([policy_label(policy)])
     )
