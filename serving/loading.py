@@ -64,7 +64,7 @@ def _secret(path: Path) -> bytes:
     """Read the secret, made by whoever comes first: written apart and linked in whole."""
     with contextlib.suppress(FileNotFoundError):
         return path.read_bytes()
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         os.write(handle, secrets.token_bytes(SECRET_BYTES))

@@ -300,3 +300,30 @@ def test_erasing_an_item_closes_its_cases_and_only_ones_own(running: Service) ->
     assert running.call("DELETE", "/v1/items/a/b", "pipeline").json() == {"erased_cases": 1}
     assert running.call("DELETE", "/v1/items/a/b", "lead").json() == {"erased_cases": 2}
     assert running.call("POST", "/v1/queues/threat/claim", "reviewer").status_code == 204
+
+
+THREAT_ALONE = {"categories": {"threat": {"review": 0.25}}, "reason": "r"}
+
+
+def test_the_fast_stage_clears_under_the_policys_own_certificate_and_says_so(running: Service) -> None:
+    made = running.call("POST", "/v1/policies/threat-alone/versions", json=THREAT_ALONE)
+    running.call("POST", f"/v1/policies/threat-alone/versions/{made.json()['version']}/activate", json={"reason": "r"})
+    items = {"text": "obvious"}, {"text": "threat=0.5"}
+    rows = running.score(*items, policy="threat-alone").json()["results"]
+    assert [(row["stage"], row["outcome"]) for row in rows] == [("fast", "allow"), ("full", "review")]
+    stored = running.call("GET", f"/v1/decisions/{rows[0]['decision_id']}").json()
+    assert stored["stage"] == "fast"
+    for policy, exact in (("threat-alone", True), ("model-output", False)):
+        (row, _) = running.score(*items, policy=policy, exact=exact).json()["results"]
+        assert row["stage"] == "full"
+    metrics = running.client.get("/metrics").text
+    assert 'prefilter_scored_items_total{stage="fast"} 1.0' in metrics
+    assert 'prefilter_scored_items_total{stage="full"} 5.0' in metrics
+
+
+def test_a_server_can_make_exact_its_rule(sqlite_url: str, tmp_path: Path) -> None:
+    with service(sqlite_url, tmp_path, exact=True) as exacting:
+        exacting.call("POST", "/v1/policies/threat-alone/versions", json=THREAT_ALONE)
+        exacting.call("POST", "/v1/policies/threat-alone/versions/1/activate", json={"reason": "r"})
+        (row,) = exacting.score({"text": "obvious"}, policy="threat-alone").json()["results"]
+    assert row["stage"] == "full"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,20 @@ def test_every_field_is_read_from_its_variable() -> None:
     assert made.database_url == "sqlite:////data/prefilter.db"
 
 
+def test_the_cores_are_shared_among_the_workers_and_the_queue_follows() -> None:
+    cores = len(os.sched_getaffinity(0))
+    alone, many = Settings.from_env({}), Settings.from_env({"PREFILTER_WORKERS": str(2 * cores)})
+    assert (alone.workers, alone.engine_threads, many.engine_threads) == (1, cores, 1)
+    assert alone.max_queued_tokens == cores * many.max_queued_tokens
+    assert Settings.from_env({"PREFILTER_MAX_QUEUED_TOKENS": "7"}).max_queued_tokens == 7
+
+
+def test_the_fast_stage_and_the_repeats_can_be_turned_off() -> None:
+    assert (Settings.from_env({}).exact, Settings.from_env({}).repeats_mb) == (False, 64)
+    off = Settings.from_env({"PREFILTER_EXACT": "true", "PREFILTER_REPEATS_MB": "0"})
+    assert (off.exact, off.repeats_mb) == (True, 0)
+
+
 def test_cookies_are_secure_in_production_unless_said_otherwise() -> None:
     production = {"PREFILTER_ENVIRONMENT": "production"}
     assert Settings.from_env(production).cookie_secure
@@ -35,6 +50,9 @@ def test_cookies_are_secure_in_production_unless_said_otherwise() -> None:
         ("PREFILTER_PORT", "eighty"),
         ("PREFILTER_PORT", "70000"),
         ("PREFILTER_MAX_ITEMS", "0"),
+        ("PREFILTER_WORKERS", "0"),
+        ("PREFILTER_REPEATS_MB", "-1"),
+        ("PREFILTER_EXACT", "perhaps"),
         ("PREFILTER_COOKIE_SECURE", "maybe"),
         ("PREFILTER_ENVIRONMENT", "staging"),
     ],
