@@ -102,7 +102,7 @@ class _Windows:
     @property
     def cost(self) -> int:
         """The tokens of one window."""
-        return max(1, self.prepared.tokens // len(self.runs))
+        return max(1, int(self.prepared.tokens) // len(self.runs))
 
 
 @dataclass(eq=False, slots=True)
@@ -316,7 +316,7 @@ class Engine:
         count = 0 if isinstance(found, Scored) else len(found.windows)
         with self._condition:
             caller.preparing = False
-            if caller.closed:
+            if caller not in self._callers:
                 return None
             if count:
                 self._hold(caller, row, found.tokens)

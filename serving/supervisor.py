@@ -68,7 +68,7 @@ class _Worker:
             self._report = None
         from prometheus_client.multiprocess import mark_process_dead
 
-        mark_process_dead(self.process.pid)
+        mark_process_dead(self.process.pid)  # type: ignore[no-untyped-call]
         return code
 
     def signal(self, number: signal.Signals) -> None:

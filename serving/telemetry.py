@@ -133,7 +133,7 @@ class Telemetry:
         if not os.environ.get(SHARED_METRICS):
             return generate_latest(self.registry)
         shared = CollectorRegistry()
-        MultiProcessCollector(shared)
+        MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
         return generate_latest(shared)
 
     def _observe(self) -> None:
