@@ -108,6 +108,15 @@ def test_another_input_is_refused_before_a_case_is_opened(place: Place, tmp_path
     assert place.waiting() == {}
 
 
+def test_rows_in_no_order_open_no_cases(place: Place, artefact: Path, tmp_path: Path) -> None:
+    output = tmp_path / "scores.jsonl"
+    spoken_run(artefact, [place.input], output)
+    said = manifest_path(output).read_text(encoding="utf-8").replace('"ordered": true', '"ordered": false')
+    manifest_path(output).write_text(said, encoding="utf-8")
+    with pytest.raises(WrongRequest, match="no order"):
+        place.load(scores=output)
+
+
 def test_lines_without_a_fingerprint_are_compared_by_their_ids(
     place: Place, artefact: Path, tmp_path: Path
 ) -> None:

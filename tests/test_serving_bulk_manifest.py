@@ -70,6 +70,16 @@ def test_one_that_was_lost_is_written_again_or_the_run_is_done_again(
     assert manifest_path(output).read_bytes() == before
 
 
+def test_one_of_an_earlier_output_is_replaced(artefact: Path, lines: Path) -> None:
+    output = lines.with_name("out.parquet")
+    spoken_run(artefact, [lines], output, policy="monitor-only")
+    earlier = manifest_path(output).read_bytes()
+    spoken_run(artefact, [lines], output)
+    manifest_path(output).write_bytes(earlier)  # as if killed between the output and its manifest
+    spoken_run(artefact, [lines], output)
+    assert manifest(output)["policy"]["name"] == "model-output@1"
+
+
 def test_lines_of_the_same_run_are_not_made_again(artefact: Path, lines: Path) -> None:
     spoken_run(artefact, [lines], lines.with_name("out.jsonl"))
     scorer = FileScorer()

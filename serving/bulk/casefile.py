@@ -94,9 +94,12 @@ def _to_review(scores: Path, rows: Iterator[Row]) -> Iterator[tuple[dict[str, An
 def _is_made_of(scores: Path, inputs: list[Input]) -> bool:
     """Whether the fingerprints in the scores file are those of the inputs; False where it has none.
 
-    Raises InputUnreadable where they differ.
+    Raises InputUnreadable where they differ, WrongRequest where the rows stand in no order.
     """
-    made_of = (read_identity(scores) or {}).get("inputs")
+    identity = read_identity(scores) or {}
+    if identity.get("ordered") is False:
+        raise WrongRequest(f"{scores}: its rows stand in no order; score with --ordered", field=str(scores))
+    made_of = identity.get("inputs")
     if made_of is None:
         return False
     if made_of != [fingerprint(source).to_json() for source in inputs]:

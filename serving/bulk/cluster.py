@@ -68,7 +68,8 @@ class Cluster:
         self._ours = not ray.is_initialized()
         if self._ours:
             ray.init(log_to_driver=False, logging_level=logging.ERROR)
-        self._workers = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        self._workers = workers or max(1, int(resources.get("CPU", 1)))
         self._rows: list[int] = []
 
     def close(self) -> None:
@@ -101,8 +102,9 @@ class Cluster:
         seen = np.zeros(self.count(inputs), bool)
         seen[:skip] = True
         try:
+            batch: Any
             for batch in screened.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=2):
-                table = batch.cast(_DONE_SCHEMA)
+                table: pa.Table = batch.cast(_DONE_SCHEMA)
                 self._check(table, seen, expected=skip)
                 skip += table.num_rows
                 last = table.column("input_index")[-1].as_py()
@@ -190,7 +192,8 @@ class Actor:
         except Exception as error:
             self._fault = _words(error)
         if self._fault is not None:
-            where = f"node {ray.util.get_node_ip_address()}: {self._fault}"
+            node = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+            where = f"node {node}: {self._fault}"
             return _complaint(["workers", where, None], _DONE_SCHEMA)
         travel = [batch.column(name).cast(kind) for name, kind in _TRAVEL.items()]
         return pa.Table.from_arrays([*travel, *table.columns], schema=_DONE_SCHEMA)

@@ -71,6 +71,11 @@ def write_manifest(output: Path, *, identity: Mapping[str, Any], summary: Summar
     write_durably(manifest_path(output), text.encode())
 
 
+def has_manifest(output: Path) -> bool:
+    """Whether a manifest lies beside an output and is about these very bytes."""
+    return _read_manifest(output) is not None
+
+
 def read_identity(output: Path) -> dict[str, Any] | None:
     """Return what a finished output says it was made of; None where nothing says it.
 
@@ -80,14 +85,20 @@ def read_identity(output: Path) -> dict[str, Any] | None:
         return None
     if recognise(output, for_output=True).kind == "parquet":
         return _read_metadata(output)
-    try:
-        document = json.loads(manifest_path(output).read_bytes())
-        if not isinstance(document, dict) or document["output"] != _digest(output):
-            return None
-    except (OSError, ValueError, KeyError):
+    document = _read_manifest(output)
+    if document is None:
         return None
     beside = {"policy_sha256", "rows", "outcomes", "stages", "output", "versions"}
     return {key: value for key, value in document.items() if key not in beside}
+
+
+def _read_manifest(output: Path) -> dict[str, Any] | None:
+    try:
+        document = json.loads(manifest_path(output).read_bytes())
+        found = isinstance(document, dict) and document.get("output") == _digest(output)
+    except (OSError, ValueError):
+        return None
+    return document if found else None
 
 
 def _read_metadata(output: Path) -> dict[str, Any] | None:

@@ -77,7 +77,7 @@ def decide_matrix(
     unscored[list(reasons)] = True
     for source, rows in _rows_by_source(sources, policy, valid):
         bands = policy.bands_for(source)
-        known = np.isfinite(matrix[np.ix_(rows, [HEADS.index(name) for name in bands])]).all(axis=1)
+        known = np.isfinite(_chosen(matrix, rows, bands)).all(axis=1)
         known &= ~unscored[rows] & bool(bands)
         whole = rows[known]
         if len(whole):
@@ -153,7 +153,7 @@ def _decide_whole(
 ) -> None:
     """Decide rows that have every score the policy asks for."""
     names = list(bands)
-    scores = matrix[np.ix_(rows, [HEADS.index(name) for name in names])]
+    scores = _chosen(matrix, rows, bands)
     reviews, blocks = (
         _limits([getattr(bands[name], edge) for name in names]) for edge in ("review", "block")
     )
@@ -202,6 +202,11 @@ def _ground(name: str, score: float, own: Bands, *, block: bool, soft: bool) -> 
     high = 1.0 if block or own.block is None else own.block
     reason = ',"reason":"uncalibrated"' if block and soft else ""
     return f'{{"category":"{name}","score":{score!r},"band":[{low!r},{high!r}]{reason}}}'
+
+
+def _chosen(matrix: Matrix, rows: Matrix, bands: Mapping[str, Bands]) -> Matrix:
+    """The scores that a policy asks for, of some rows."""
+    return matrix[rows][:, np.asarray([HEADS.index(name) for name in bands], np.intp)]
 
 
 def _limits(edges: list[float | None]) -> Matrix:

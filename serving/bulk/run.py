@@ -21,7 +21,7 @@ from prefilter.serving.bulk.formats import recognise
 from prefilter.serving.bulk.inputs import Input, find_inputs, look_into
 from prefilter.serving.bulk.local import Engine, Local
 from prefilter.serving.bulk.lock import sole_writer
-from prefilter.serving.bulk.manifest import identify, manifest_path, read_identity, write_manifest
+from prefilter.serving.bulk.manifest import has_manifest, identify, read_identity, write_manifest
 from prefilter.serving.bulk.outputs import read_scores, write_scores
 from prefilter.serving.bulk.parts import PART_ROWS, PART_SECONDS, Parts
 from prefilter.serving.bulk.progress import Progress, is_terminal
@@ -102,7 +102,7 @@ def _finish(
     summary = Summary()
     for table in tables:
         summary.count(table)
-    if resumed is not None or not manifest_path(run.output).is_file():
+    if resumed is not None or not has_manifest(run.output):
         write_manifest(run.output, identity=identity, summary=summary)
     parts.remove()
     summary.resumed = summary.rows if resumed is None else resumed
