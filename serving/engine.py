@@ -202,7 +202,7 @@ class Engine:
     def check_room(self, tokens: int) -> None:
         """Raise Overloaded (with `retry_after_s`) where a request of so many tokens would not be accepted now."""
         small = tokens <= SMALL_TOKENS
-        if self._queued_tokens[small] >= self._max_queued_tokens // (SMALL_SHARE if small else 1):
+        if self._queued_tokens[small] >= max(1, self._max_queued_tokens // (SMALL_SHARE if small else 1)):
             raise Overloaded(retry_after_s=self.retry_after_s())
 
     def retry_after_s(self) -> int:

@@ -89,10 +89,8 @@ class PolicyBook:
     def active(self, name: str) -> Policy:
         """Return the active version, at most CACHE_SECONDS old; raises Unprocessable where there is none."""
         now = time.monotonic()
-        with self._lock:
-            cached = self._cache.get(name)
-        if cached is not None and now - cached[0] < CACHE_SECONDS:
-            return cached[1]
+        if (known := self.known(name)) is not None:
+            return known
         row = None
         if _NAME.fullmatch(name):
             with self._store.read() as conn:
@@ -103,6 +101,12 @@ class PolicyBook:
         with self._lock:
             self._cache[name] = (now, policy)
         return policy
+
+    def known(self, name: str) -> Policy | None:
+        """Return what `active` would without asking the database, None where it would have to."""
+        with self._lock:
+            cached = self._cache.get(name)
+        return cached[1] if cached is not None and time.monotonic() - cached[0] < CACHE_SECONDS else None
 
     def list(self) -> list[PolicySummary]:
         """Return every policy, by name."""

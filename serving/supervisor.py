@@ -26,7 +26,7 @@ logger = logging.getLogger("prefilter.supervisor")
 BACKLOG = 2_048
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 """Between a death before readiness and the next attempt, doubled each time."""
-GRACE_S = 15
+GRACE_S = 8
 """Beyond the deadline of requests, before a worker that does not end is killed."""
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import traceback
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable
@@ -104,6 +105,7 @@ class Telemetry:
         self._is_ready: Callable[[], bool] = lambda: False
         self._looked: Looked | None = None
         self._seen = (0, 0)
+        self._observing = threading.Lock()
 
     def watch(
         self, *, queued_tokens: Callable[[], float], ready: Callable[[], bool], repeats: Looked | None = None
@@ -139,7 +141,9 @@ class Telemetry:
     def _observe(self) -> None:
         self._queue.set(self._queued_tokens())
         self._ready.set(float(self._is_ready()))
-        if self._looked is not None:
+        if self._looked is None:
+            return
+        with self._observing:
             now = self._looked.hits, self._looked.misses
             for result, count, before in zip(("hit", "miss"), now, self._seen, strict=True):
                 if count > before:

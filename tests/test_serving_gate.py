@@ -38,11 +38,13 @@ class Caller:
         if message["type"] == "http.response.start":
             self.answers.append((message["status"], self.read))
 
-    def call(self, app: Any, *, max_body_bytes: int = 10_000) -> list[tuple[int, int]]:
+    def call(
+        self, app: Any, *, max_body_bytes: int = 10_000, admission: Admission | None = None
+    ) -> list[tuple[int, int]]:
         passed = Gate(
             app,
             telemetry=Telemetry(),
-            admission=Admission(permits=1, max_bytes=max_body_bytes),
+            admission=admission or Admission(permits=1, max_bytes=max_body_bytes),
             max_body_bytes=max_body_bytes,
             started=lambda: True,
         )
@@ -80,3 +82,20 @@ def test_a_body_that_never_ends_does_not_keep_the_answer_back(monkeypatch: pytes
     caller = Caller(**{"content-length": "9000"})
     caller.read = CHUNKS
     assert caller.call(refuse) == [(401, CHUNKS + 1)]
+
+
+def test_without_a_permit_a_scoring_request_is_refused_and_nothing_behind_the_gate_hears_of_it() -> None:
+    heard: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        heard.append(scope["path"])
+        await refuse(scope, receive, send)
+
+    caller = Caller(**{"content-length": "800"})
+    admission = Admission(permits=1, max_bytes=10_000)
+    with admission.permit(1):
+        assert caller.call(app, admission=admission) == [(429, CHUNKS)]
+        caller.scope["path"] = "/v1/queues"
+        caller.call(app, admission=admission)
+    assert heard == ["/v1/queues"]
+    assert admission.inside == 0

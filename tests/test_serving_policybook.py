@@ -260,3 +260,14 @@ def test_what_if_never_mixes_the_scores_of_two_models(store: Store, book: Policy
     with store.begin() as conn:
         decisions.insert_many(conn, [a_decision(model_version="next-1", created_at=later) for _ in range(3)])
     assert book.what_if(NAME, body())["n"] == 3
+
+
+def test_what_is_known_needs_no_database_and_only_for_a_moment(
+    book: PolicyBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book.install_presets()
+    assert book.known("model-output") is None
+    active = book.active("model-output")
+    assert book.known("model-output") is active
+    monkeypatch.setattr(policybook, "CACHE_SECONDS", 0.0)
+    assert book.known("model-output") is None
