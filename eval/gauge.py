@@ -1,8 +1,9 @@
 """The gauge: the gated metrics of one artefact measured, and kept as one small JSON file beside it.
 
 A measurement is of what a manifest says that bears on any number: it carries the digest of that, and is refused
-beside any other; a fast stage and its certificates, which change no score, do not count. It carries digests of the suites and of the policies' edges too, since two models compare
-only on the same rows under the same edges. Numbers and digests only, never a text.
+beside any other; a fast stage and its certificates, which change no score, do not count. It carries digests of
+the suites and of the policies' edges too, since two models compare only on the same rows under the same edges.
+Numbers and digests only, never a text.
 """
 
 from __future__ import annotations

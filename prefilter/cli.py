@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import typer
 
 from prefilter import (
+    bench_commands,
     fast_commands,
     file_commands,
     key_commands,
@@ -35,6 +36,7 @@ app = typer.Typer(
 for commands in (file_commands, making_commands, record_commands):
     commands.add_to(app)
 fast_commands.add_to(app, model=model_commands.app)
+app.add_typer(bench_commands.app, name="bench")
 app.add_typer(file_commands.cases, name="cases")
 app.add_typer(key_commands.app, name="key")
 app.add_typer(model_commands.app, name="model")

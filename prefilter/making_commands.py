@@ -22,8 +22,7 @@ def add_to(app: typer.Typer) -> None:
     for command in (train, calibrate, export, evaluate, baseline):
         app.command()(command)
     app.command("leave-out")(leave_out)
-    for absent in (bench, certify):
-        app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(absent)
+    app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(certify)
 
 
 def train(
@@ -154,11 +153,6 @@ def leave_out(
         groups_file=groups,
     )
     print(path)
-
-
-def bench() -> None:
-    """Not in this release."""
-    raise refuse("bench is not in this release")
 
 
 def certify() -> None:
