@@ -199,4 +199,3 @@ async def _stop(workers: list[_Worker], *, patience_s: float) -> None:
         for worker in running:
             worker.signal(signal.SIGKILL)
         await asyncio.wait(late)
-
