@@ -29,6 +29,7 @@ from prefilter.serving.bulk.terms import Terms
 from prefilter.serving.policies import load_preset
 
 __all__ = ["artefact"]
+ROWS = 500  # of each shard
 WORDS = ("library", "opens", "at", "nine", "closes", "late", "on", "friday", "when", "rain", "falls")
 
 
@@ -46,9 +47,9 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     def row(number: int) -> object:
         if number % 50 == 0:
             return ["broken", {"text": "a\ud800"}, {"text": HARMFUL_TEXT, "source": "chat"}][number % 3]
-        return {"text": " ".join(chance.choices(WORDS, k=chance.randint(50, 400)))}
+        return {"text": " ".join(chance.choices(WORDS, k=chance.randint(50, 300)))}
 
-    return [write_lines(folder / f"{n}.jsonl", *map(row, range(n, 600 + n))) for n in range(3)]
+    return [write_lines(folder / f"{n}.jsonl", *map(row, range(n, ROWS + n))) for n in range(3)]
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +90,10 @@ def wait_for_parts(run: subprocess.Popen[str], output: Path) -> None:
 def test_unordered_gives_the_same_rows_in_any_order(
     nodes: TwoNodes, artefact: Path, shards: list[Path], alone: Path, tmp_path: Path
 ) -> None:
-    said = finish(start(artefact, shards, tmp_path / "out.jsonl", "--unordered", nodes=nodes))
+    said = finish(start(artefact, shards[:1], tmp_path / "out.jsonl", "--unordered", nodes=nodes))
     assert WORDS[0] not in said
-    assert sorted(map(json.dumps, rows_of(tmp_path / "out.jsonl"))) == sorted(map(json.dumps, rows_of(alone)))
+    ours, wanted = rows_of(tmp_path / "out.jsonl"), rows_of(alone)[:ROWS]
+    assert sorted(map(json.dumps, ours)) == sorted(map(json.dumps, wanted))
 
 
 def test_a_run_whose_driver_is_killed_goes_on_without_the_cluster(
