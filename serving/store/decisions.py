@@ -40,13 +40,14 @@ class DecisionRow:
     tokens_total: int = 0
 
 
+_INSERT = insert(decisions)
 _SCORES = [decisions.c[f"score_{head}"] for head in HEADS]
 
 
 def insert_many(conn: Connection, rows: Sequence[DecisionRow]) -> None:
     """Store decisions: one statement for all of them."""
     if rows:
-        conn.execute(insert(decisions), [_values(row) for row in rows])
+        conn.execute(_INSERT, [_values(row) for row in rows])
 
 
 def find(conn: Connection, decision_id: str, *, key_name: str | None = None) -> DecisionRow | None:

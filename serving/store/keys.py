@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from prefilter.serving.store.database import insert_once
 from prefilter.serving.store.tables import keys
@@ -26,6 +26,18 @@ class KeyRow:
 
 
 _ROW = [keys.c[name] for name in KeyRow.__slots__]
+
+# Asked by every request: built once, since building it takes longer than running it.
+_BY_DIGEST = select(*_ROW).where(
+    or_(
+        keys.c.digest == bindparam("digest", type_=keys.c.digest.type),
+        and_(
+            keys.c.previous_digest == bindparam("digest", type_=keys.c.digest.type),
+            keys.c.previous_expires_at > bindparam("now", type_=keys.c.previous_expires_at.type),
+        ),
+    ),
+    keys.c.revoked_at.is_(None),
+)
 
 
 def add(
@@ -66,9 +78,7 @@ def by_id(conn: Connection, key_id: str) -> KeyRow | None:
 
 def by_digest(conn: Connection, digest: str, *, now: datetime) -> KeyRow | None:
     """Return the unrevoked key with this digest, or with it as its previous one still in grace."""
-    previous = and_(keys.c.previous_digest == digest, keys.c.previous_expires_at > now)
-    statement = select(*_ROW).where(or_(keys.c.digest == digest, previous), keys.c.revoked_at.is_(None))
-    row = conn.execute(statement).one_or_none()
+    row = conn.execute(_BY_DIGEST, {"digest": digest, "now": now}).one_or_none()
     return None if row is None else KeyRow(**row._mapping)
 
 
