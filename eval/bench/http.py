@@ -41,7 +41,7 @@ def bench(*, seconds: float, overload: float, workers: Sequence[int]) -> dict[st
         say("http: batches beside the same work in process")
         rates = _rates(server, scorer, seconds)
         say("http: single texts beside batches of 1,000")
-        beside = _beside_batches(server, max(seconds, 10.0))
+        beside = _beside_batches(server, seconds)
         memory = server.resident_mb()
         loaded = _overload(server, overload, capacity=rates["batch_texts_per_s"]) if overload else {}
     return {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,18 +41,19 @@ def load(folder: Path) -> dict[str, Any]:
 def render(folder: Path, documents: Documents, *, price: float, place: str) -> str:
     """The page as Markdown: the notes, with a table wherever they name one."""
     notes = (folder / "notes.md").read_text(encoding="utf-8")
-    tables = {
-        "measured": _measured(documents),
-        "targets": _targets(documents),
-        "lengths": _lengths(documents),
-        "stream": _stream(documents),
-        "profile": _profile(documents),
-        "rivals": _rivals(documents),
-        "cost": _cost(documents, price),
-        "plots": "\n\n".join(f"![{alt}]({place}/{name}.svg)" for name, alt in _PLOTS.items()),
+    tables: dict[str, Callable[[], str]] = {
+        "measured": lambda: _measured(documents),
+        "targets": lambda: _targets(documents),
+        "lengths": lambda: _lengths(documents),
+        "stream": lambda: _stream(documents),
+        "profile": lambda: _profile(documents),
+        "rivals": lambda: _rivals(documents),
+        "cost": lambda: _cost(documents, price),
+        "plots": lambda: "\n\n".join(f"![{alt}]({place}/{name}.svg)" for name, alt in _PLOTS.items()),
     }
     for name, table in tables.items():
-        notes = notes.replace(MARK.format(name), table)
+        if (mark := MARK.format(name)) in notes:
+            notes = notes.replace(mark, table())
     return notes
 
 

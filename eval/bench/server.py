@@ -67,7 +67,8 @@ def started(*, workers: int = 1, threads: int | None = None, home: Path | None =
         settings = {"PREFILTER_HOME": str(folder), "PREFILTER_PORT": "0", "PREFILTER_REPEATS_MB": "0"}
         if threads is not None:
             settings["PREFILTER_ENGINE_THREADS"] = str(threads)
-        given = {name: value for name, value in os.environ.items() if not name.startswith("PREFILTER_")}
+        kept = ("PREFILTER_MODEL",)
+        given = {n: value for n, value in os.environ.items() if n in kept or not n.startswith("PREFILTER_")}
         begun = time.perf_counter()
         process = subprocess.Popen(
             [sys.executable, "-m", "prefilter", "serve", "--workers", str(workers)],

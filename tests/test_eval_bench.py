@@ -1,0 +1,115 @@
+"""The benchmarks measure real things and end in one document; the page says what the documents say."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from fakes import build_artefact
+from fast_samples import add_fast_stage
+from prefilter.cli import main
+from prefilter.eval.bench import page
+from prefilter.eval.bench.samples import text_of, text_of_pieces
+from prefilter.eval.bench.timing import interleaved
+from prefilter.serving.policies import load_preset
+
+PERFORMANCE = Path(__file__).parent.parent / "docs" / "performance"
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    edges = load_preset("pretraining-corpus").edges_for(None)
+    folder = add_fast_stage(build_artefact(tmp_path / "fake-1"), edges)
+    monkeypatch.setenv("PREFILTER_MODEL", str(folder))
+    return folder
+
+
+def document(capsys: pytest.CaptureFixture[str], *words: str) -> dict:
+    """Run `prefilter bench …` and read its last line."""
+    assert main(["bench", *words]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert {"machine", "model_version", "command", "date"} <= found.keys()
+    return found
+
+
+def test_scorer_measures_every_length_and_the_fast_stage(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = document(capsys, "scorer", "--json", "--rounds", "3")
+    assert found["tokens_per_s_per_core"].keys() == {"32", "128", "512"}
+    assert found["pieces"]["32"] <= 30
+    assert found["pieces"]["128"] <= 126
+    assert found["fast_cleared_of_these"] == 1.0
+    assert found["fast_docs_per_s"] >= found["fast_answers_per_s"] > found["exact_docs_per_s_450_chars"] > 0
+    assert found["ms_p50"] >= found["ms_p50_network_alone"] > 0
+
+
+def test_the_profile_says_where_the_time_goes(capsys: pytest.CaptureFixture[str]) -> None:
+    found = document(capsys, "scorer", "--rounds", "3", "--profile")["profile"]
+    assert 0.9 < sum(found["share_of_time"].values()) <= 1.0
+    assert "DynamicQuantizeMatMul" in found["share_of_time"]
+    assert 0 < found["share_of_peak"] < 1
+    assert found["gmac_per_s"] == pytest.approx(found["gmac_per_row"] / found["row_ms"] * 1e3, rel=0.01)
+
+
+def test_http_asks_a_real_server(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = document(capsys, "http", "--json", "--seconds", "0.5", "--overload", "1", "--workers", "1")
+    assert found["ratio"] == pytest.approx(found["batch_texts_per_s"] / found["in_process_texts_per_s"], rel=0.01)
+    assert found["single_ms_p99"] >= found["single_ms_p50"] > 0
+    assert found["overload"]["accepted_without_scores"] == 0
+    assert found["overload"]["refused_without_retry_after"] == 0
+    assert set(found["overload"]["statuses"]) <= {"200", "429"}
+    assert found["workers"]["1"]["texts_per_s"] > 0
+    assert found["resident_mb"][0] > 10
+    assert found["ready_s"].keys() == {"first", "later_p50"}
+
+
+def test_bulk_runs_the_command_line(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = document(capsys, "bulk", "--json", "--rows", "40", "--stored", "3000")
+    one, two = found["rows_per_s"]["1"], found["rows_per_s"]["2"]
+    assert found["efficiency"] == pytest.approx(two / (2 * one), rel=0.02)
+    assert found["decide"]["rows"] == 3000
+    assert found["decide"]["seconds"] > 0
+
+
+def test_stream_without_data_says_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("PREFILTER_DATA_DIR", raising=False)
+    assert main(["bench", "stream"]) == 2
+    assert "PREFILTER_DATA_DIR" in capsys.readouterr().err
+
+
+def test_texts_have_the_length_that_was_asked_and_differ() -> None:
+    assert [len(text_of(chars, 3)) for chars in (20, 97, 450, 5_000)] == [20, 97, 450, 5_000]
+    assert len({text_of(450, number) for number in range(100)}) == 100
+    assert text_of(450, 7) == text_of(450, 7)
+    assert len(text_of_pieces(60, lambda text: len(text.split())).split()) == 60
+
+
+def test_what_is_compared_takes_turns() -> None:
+    order: list[str] = []
+    taken = interleaved({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, rounds=3)
+    assert "".join(order) == "ab" * 4
+    assert taken["a"].low <= taken["a"].median <= taken["a"].high <= taken["a"].p99
+
+
+def test_the_page_says_what_the_documents_say() -> None:
+    documents = page.load(PERFORMANCE)
+    written = (PERFORMANCE.parent / "performance.md").read_text(encoding="utf-8")
+    price = float(re.search(r"cost at ([\d.]+) a core-hour", written)[1])  # type: ignore[index]
+    assert page.render(PERFORMANCE, documents, price=price, place=PERFORMANCE.name) == written
+    assert "<!-- " not in written
+    assert not re.search(r"\]\((?!http)([^)#]+)\)", written) or all(
+        (PERFORMANCE.parent / target).exists() for target in re.findall(r"\]\((?!http)([^)#]+)\)", written)
+    )
+
+
+def test_a_target_that_is_missed_says_so(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("<!-- targets -->", encoding="utf-8")
+    documents = {"scorer": {"ms_p50": 7.0}, "http": {"single_ms_p50": 5.0, "in_process_single_ms_p50": 4.0}}
+    said = page.render(tmp_path, documents, price=1.0, place="p")
+    assert "| one text of 97 characters in process, p50, ms | ≤ 6 | 7 | **no** |" in said
+    assert "| single text over loopback above in process, p50, ms | ≤ 2 | 1 | yes |" in said
+    assert "not measured" in said
