@@ -19,6 +19,7 @@ import pytest
 from bulk_fakes import artefact
 from fakes import BORDERLINE_TEXT, CLEAN_TEXT, HARMFUL_TEXT
 from prefilter.models.labels import HEADS
+from prefilter.models.network import Network
 from prefilter.models.scorer import Scorer
 from prefilter.serving.bulk.chunks import InProcess, Pace, Screened
 from prefilter.serving.bulk.errors import WorkersLost
@@ -53,6 +54,20 @@ def alone(terms: Terms, texts: list[str]) -> pa.Table:
 def test_many_workers_give_the_bits_of_one_in_the_same_order(terms: Terms) -> None:
     with Workers(terms, count=3, pace=Pace(rows=7, most=7)) as workers:
         assert joined(workers.screen(rows(*TEXTS))).equals(alone(terms, TEXTS))
+
+
+def test_a_text_is_run_once_by_all_the_processes_of_a_run(
+    terms: Terms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = replace(terms, repeats=(str(tmp_path / "repeats"), "5e" * 32))
+    texts = [f"{text} {n}" for n in range(20) for text in (CLEAN_TEXT, BORDERLINE_TEXT)]
+    with Workers(shared, count=2, pace=Pace(rows=7, most=7)) as workers:
+        first = joined(workers.screen(rows(*texts)))
+    assert first.equals(alone(terms, texts))
+    screener = load_screener(shared)
+    monkeypatch.setattr(Network, "run", lambda *_: pytest.fail("a text was run again"))
+    assert screener.screen(rows(*texts)).equals(first)
+    assert b"dubious" not in (tmp_path / "repeats").read_bytes()
 
 
 def test_nothing_is_pickled_between_the_processes(terms: Terms, monkeypatch: pytest.MonkeyPatch) -> None:

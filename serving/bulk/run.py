@@ -8,10 +8,11 @@ database, opens no case.
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +126,8 @@ def _engine(run: Run, pool: Pool | None) -> Engine:
 
 def _score_into(parts: Parts, run: Run, inputs: list[Input], terms: Terms, engine: Engine) -> None:
     """Score the rows behind the finished parts, part by part."""
+    if run.engine == "local":  # a file is shared by the processes of one machine, not by a cluster's
+        terms = replace(terms, repeats=(str(parts.folder / "repeats"), secrets.token_hex(32)))
     total = engine.count(inputs) if is_terminal() else None
     with Progress(total=total, done=parts.rows) as progress:
         screened = engine.screen(inputs, run.columns, terms, skip=parts.rows)

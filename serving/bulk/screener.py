@@ -19,7 +19,11 @@ from prefilter.serving.bulk.terms import Terms
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from prefilter.models.repeats import Repeats
     from prefilter.models.scored import Scored
+
+REPEATS_BYTES = 64 * 2**20
+"""The file of answers given before, beside a run's parts: some 300,000 of them."""
 
 
 class ScorerLike(Protocol):
@@ -93,7 +97,27 @@ def load_screener(terms: Terms) -> Screener:
     found = hashlib.sha256((terms.model / MANIFEST).read_bytes()).hexdigest()
     if found != terms.manifest_sha256:
         raise WorkersLost(f"{Path(terms.model)}: another model than the run was started with")
-    return Screener(Scorer.load(terms.model, threads=1, max_chars=None), terms)
+    scorer = Scorer.load(terms.model, threads=1, max_chars=None, repeats=_repeats(terms))
+    return Screener(scorer, terms)
+
+
+def _repeats(terms: Terms) -> Repeats | None:
+    """The answers that this run has given before; a run goes on without them where they cannot be kept."""
+    from prefilter.models.manifest import Manifest
+    from prefilter.models.repeats import Repeats, RepeatsError
+
+    if terms.repeats is None:
+        return None
+    path, secret = terms.repeats
+    try:
+        return Repeats.open(
+            Path(path),
+            secret=bytes.fromhex(secret),
+            max_bytes=REPEATS_BYTES,
+            manifest=Manifest.load(terms.model),
+        )
+    except (RepeatsError, OSError):
+        return None
 
 
 def faulted() -> Scored:

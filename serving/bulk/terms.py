@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +20,11 @@ ANY_SOURCE = ""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What decides a row's values beside the row itself. `exact`: the fast stage clears nothing."""
+    """What decides a row's values beside the row itself. `exact`: the fast stage clears nothing.
+
+    `repeats`: the file in which the processes of this run keep answers, and the secret it is keyed with (in
+    hexadecimal), None for none. It changes no value.
+    """
 
     model: Path
     model_version: str
@@ -28,6 +32,7 @@ class Terms:
     uncalibrated: tuple[str, ...]
     policy: Policy
     exact: bool = False
+    repeats: tuple[str, str] | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, model: Path, policy: Policy, *, exact: bool = False) -> Self:
@@ -52,6 +57,7 @@ class Terms:
             "uncalibrated": list(self.uncalibrated),
             "policy": {"name": policy.name, "version": policy.version, "body": policy.to_body()},
             "exact": self.exact,
+            "repeats": self.repeats,
         }
 
     @classmethod
@@ -65,6 +71,7 @@ class Terms:
             uncalibrated=tuple(body["uncalibrated"]),
             policy=Policy.from_body(policy["name"], policy["version"], policy["body"]),
             exact=body["exact"],
+            repeats=None if body["repeats"] is None else tuple(body["repeats"]),
         )
 
 
