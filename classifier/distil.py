@@ -140,9 +140,9 @@ def _learn(
             target = wanted[rows]
             loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
             loss = (loss * by_output * (1 + (recipe.positive_weight - 1) * target) * by_text[rows]).mean()
-            loss.backward()
+            torch.autograd.backward(loss)
             for step in steps:
-                step.step()
+                step.step()  # type: ignore[no-untyped-call]
             total += loss.item() * len(rows)
         say(f"distil: epoch {epoch + 1} of {recipe.epochs}, loss {total / len(weights):.4f}")
 

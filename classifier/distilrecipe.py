@@ -65,7 +65,7 @@ class DistilRecipe:
     def from_mapping(cls, raw: Mapping[str, Any]) -> DistilRecipe:
         """Build a recipe from parsed TOML; raises `RecipeError`."""
         _refuse_unknown(raw, cls, "the recipe")
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
         sources = {}
         for name, rule in raw.get("sources", {}).items():
             _refuse_unknown(rule, LessonSource, f"sources.{name}")

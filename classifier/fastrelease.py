@@ -44,7 +44,7 @@ def write_artefact(
     for name in manifest.files:
         if name != manifests.FAST:
             shutil.copyfile(teacher / name, partial / name)
-    np.savez_compressed(partial / manifests.FAST, **dict(arrays))
+    np.savez_compressed(partial / manifests.FAST, allow_pickle=False, **arrays)
     card = partial / manifests.CARD
     kept = card.read_text(encoding="utf-8").partition(HEADING)[0].rstrip()
     kept = kept.replace(manifest.version, f"{recipe.name}@{recipe.version}")

@@ -50,7 +50,7 @@ class Judged:
 
     def flagged(self, edges: Edges) -> NDArray[np.bool_]:
         """Which texts the transformer would not allow."""
-        return self.above(edges).any(axis=1)
+        return np.asarray(self.above(edges).any(axis=1), dtype=np.bool_)
 
     def above(self, edges: Edges) -> NDArray[np.bool_]:
         """bool [n, categories of `edges`]: which score reaches its edge."""
@@ -59,7 +59,7 @@ class Judged:
 
     def eligible(self) -> NDArray[np.bool_]:
         """Which texts the fast stage may judge at all."""
-        return ~np.isnan(self.logits).any(axis=1)
+        return np.asarray(~np.isnan(self.logits).any(axis=1), dtype=np.bool_)
 
     def verdict(self, stage: FastStage, verdict: str, edges: Edges) -> NDArray[np.float32]:
         """The verdict of each text; infinite where the stage may not clear it whatever the cut."""

@@ -141,7 +141,7 @@ def estimates(logits: Floats, outputs: Sequence[str]) -> dict[str, np.float32]:
 
 def chances(logits: Floats) -> Floats:
     """The logistic function, float32, of any shape; NaN stays NaN."""
-    found: Floats = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
+    found: Floats = (1 / (1 + np.exp(-np.clip(logits, -30, 30)))).astype(np.float32)
     return found
 
 

@@ -109,7 +109,9 @@ class Screening:
         answer; then nothing is recorded.
         """
         name = self._settings.policy if policy_name is None else policy_name
-        policy = self._policybook.known(name) or await asyncio.to_thread(self._policybook.active, name)
+        policy = self._policybook.known(name)
+        if policy is None:
+            policy = await asyncio.to_thread(self._policybook.active, name)
         items = [row for row in rows if isinstance(row, Item)]
         certificates = self._certificates(items, policy, exact=exact or self._settings.exact)
         scored = await self._engine.score(

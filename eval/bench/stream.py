@@ -35,7 +35,7 @@ def bench(
     scorer = Scorer.load(model, threads=1, max_chars=None)
     edges = load_preset(policy).edges_for(None)
     certificate = scorer.certificate_for(edges)
-    body = next((c for c in scorer.manifest.fast.get("certificates", ()) if c["name"] == certificate), {})
+    body: dict[str, Any] = next((c for c in scorer.manifest.fast.get("certificates", ()) if c["name"] == certificate), {})
     seconds = {"exact": 0.0, "fast": 0.0}
     exact: list[Scored] = []
     fast: list[Scored] = []

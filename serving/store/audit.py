@@ -11,7 +11,6 @@ from sqlalchemy import Connection, insert, select, update
 
 from prefilter.serving.store.tables import audit, audit_head
 
-
 # Part of every request: built once, since building them takes longer than running them.
 _HEAD = select(audit_head.c.seq, audit_head.c.hash).where(audit_head.c.id == 1)
 _HEAD_LOCKED = _HEAD.with_for_update()
