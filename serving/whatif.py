@@ -27,6 +27,7 @@ class ScoreColumns:
     sources: Sequence[str | None]
     unscored: Sequence[str | None]  # reason code of a text that could not be scored
     scores: Mapping[str, npt.NDArray[np.float32]]
+    estimated: int = 0  # how many the fast stage cleared: their scores are its estimates
 
     def __len__(self) -> int:
         """Return n."""

@@ -228,7 +228,12 @@ def fill(store: Store, count: int) -> None:
 
 
 def test_what_if_counts_outcomes_and_flips_without_the_model(store: Store, book: PolicyBook) -> None:
-    rows = [a_decision(scores={"insult": n / 10}, created_at=NOW + timedelta(seconds=n)) for n in range(10)]
+    rows = [
+        a_decision(
+            scores={"insult": n / 10}, stage="fast" if n < 3 else "full", created_at=NOW + timedelta(seconds=n)
+        )
+        for n in range(10)
+    ]
     with store.begin() as conn:
         decisions.insert_many(conn, rows)
     book.draft(NAME, body(0.5, 0.8), SAM, "r")
@@ -239,6 +244,7 @@ def test_what_if_counts_outcomes_and_flips_without_the_model(store: Store, book:
         "flips": {"allow>review": 2, "block>review": 2},
         "n": 10,
         "decisions_of": NAME,
+        "estimated": 3,
     }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy import Connection, Row, insert, select, true
 
 from prefilter.models.labels import HEADS
+from prefilter.models.scored import FAST
 from prefilter.serving.store.tables import decisions
 from prefilter.serving.whatif import ScoreColumns
 
@@ -76,18 +77,19 @@ def recent_columns(conn: Connection, policy_name: str | None, *, limit: int) -> 
     newest = decisions.c.created_at.desc(), decisions.c.id.desc()
     model = select(decisions.c.model_version).where(chosen).order_by(*newest).limit(1).scalar_subquery()
     statement = (
-        select(decisions.c.outcome, decisions.c.source, decisions.c.unscored, *_SCORES)
+        select(decisions.c.outcome, decisions.c.source, decisions.c.unscored, decisions.c.stage, *_SCORES)
         .where(chosen, decisions.c.model_version == model)
         .order_by(*newest)
         .limit(limit)
     )
     rows = conn.execute(statement).all()
-    scores = np.array([row[3:] for row in rows], dtype=np.float32).reshape(len(rows), len(HEADS))
+    scores = np.array([row[4:] for row in rows], dtype=np.float32).reshape(len(rows), len(HEADS))
     return ScoreColumns(
         outcomes=[row[0] for row in rows],
         sources=[row[1] for row in rows],
         unscored=[row[2] for row in rows],
         scores={head: scores[:, place] for place, head in enumerate(HEADS)},
+        estimated=sum(row[3] == FAST for row in rows),
     )
 
 
