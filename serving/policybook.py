@@ -215,7 +215,8 @@ class PolicyBook:
         They are those made under this policy, or where it has made none yet, those of every policy: what one
         policy watched, another can be tried on. Returns `{"before": {outcome: n}, "after": {outcome: n},
         "flips": {"allow>review": n}, "n", "decisions_of", "estimated"}`; `decisions_of` is the policy's name,
-        or None for every policy; `estimated` counts those that the fast stage cleared, whose scores are estimates; before is the active version, or what was recorded where none is active. Raises
+        or None for every policy; `estimated` counts those that the fast stage cleared, whose scores are
+        estimates; before is the active version, or what was recorded where none is active. Raises
         BadRequest naming the wrong field.
         """
         draft = _read(name, body)
