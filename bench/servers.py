@@ -130,6 +130,7 @@ def _infinity(python: Path, folder: Path) -> Iterator[int]:
     command = [str(python.with_name("infinity_emb")), "v2", "--model-id", ".", "--served-model-name", "ours"]
     settings = ["--engine", "optimum", "--device", "cpu", "--host", "127.0.0.1", "--port", str(port)]
     quiet = {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "INFINITY_ANONYMOUS_USAGE_STATS": "0"}
+    quiet["HF_HUB_CACHE"] = str(folder / "hub")  # it keeps graphs it optimises there, all under one name
     process = subprocess.Popen(
         [*command, *settings, "--no-model-warmup", "--log-level", "warning"],
         cwd=folder,
