@@ -14,11 +14,13 @@ from prefilter.classifier.recipe import RecipeError
 @dataclass(frozen=True, slots=True)
 class LessonSource:
     """At most `rows` lessons of a source, each counting `weight` in the loss; of a `benign` one also its test rows,
-    which no training sees and which only serve calibration and trial."""
+    which no training sees and which only serve calibration and trial. Texts of a `paired` source certify nothing:
+    recipes split pairs as one, so a text's partner may have trained the transformer."""
 
     rows: int = 6000
     weight: float = 1.0
     benign: bool = False
+    paired: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,10 +46,16 @@ class Lessons:
 
     def of(self, part: str) -> Lessons:
         """The readable texts of one part."""
-        rows = np.flatnonzero((self.part == PARTS.index(part)) & ~np.isnan(self.scores).any(axis=1))
-        return Lessons(
-            [self.texts[i] for i in rows], [self.source[i] for i in rows], self.part[rows], self.scores[rows]
-        )
+        return self._take((self.part == PARTS.index(part)) & ~np.isnan(self.scores).any(axis=1))
+
+    def of_sources(self, sources: Sequence[str]) -> Lessons:
+        """The texts of these sources."""
+        return self._take(np.isin(np.array(self.source, dtype=np.str_), list(sources)))
+
+    def _take(self, mask: NDArray[np.bool_]) -> Lessons:
+        rows = np.flatnonzero(mask)
+        texts, source = [self.texts[i] for i in rows], [self.source[i] for i in rows]
+        return Lessons(texts, source, self.part[rows], self.scores[rows])
 
 
 def gather(recipe: DistilRecipe, data_dir: Path) -> tuple[list[str], list[str], NDArray[np.int8]]:

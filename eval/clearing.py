@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, binom
+from scipy.stats import binom
 
 from prefilter.models.fast import FastStage, chances
 from prefilter.models.labels import HEADS
@@ -91,7 +91,8 @@ def issue(
 ) -> dict[str, Any] | Cannot:
     """The certificate as a manifest holds it, with its evidence, or how many flagged texts are missing.
 
-    `bound` is the one-sided exact upper bound (Clopper and Pearson 1934) of the share cleared at the cut.
+    `bound` is what is promised, the target itself: the cut was chosen on these texts, so an interval around the
+    share seen at it would promise more than was proved.
     """
     flagged = judged.flagged(edges) & judged.eligible()
     verdicts = judged.verdict(stage, verdict, edges)
@@ -107,7 +108,9 @@ def issue(
     sources = {}
     for source in np.unique(judged.source[judged.eligible()]):
         mine = (judged.source == source) & judged.eligible()
-        sources[str(source)] = [int(mine.sum()), int((mine & flagged).sum()), int((mine & (verdicts < cut)).sum())]
+        under = mine & (verdicts < cut)
+        counts = (mine, mine & flagged, under, under & flagged)
+        sources[str(source)] = [int(rows.sum()) for rows in counts]
     return {
         "name": name,
         "verdict": verdict,
@@ -115,14 +118,15 @@ def issue(
         "cut": cut,
         "target": target,
         "confidence": confidence,
-        "bound": float(beta.ppf(confidence, cleared + 1, n - cleared)),
+        "bound": target,
+        "share_cleared": cleared / n,
         "flagged": n,
         "flagged_cleared": cleared,
         "by_category": {
             head: {"flagged": int(there[:, c].sum()), "cleared": int(gone[:, c].sum())}
             for c, head in enumerate(edges)
         },
-        "by_source": {"columns": ["texts", "flagged", "cleared"], "rows": sources},
+        "by_source": {"columns": ["texts", "flagged", "cleared", "flagged and cleared"], "rows": sources},
     }
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from prefilter.eval.clearing import Cannot, issue, judge
-from prefilter.models.fast import FastStageError
+from prefilter.models.fast import Certificate, FastStageError
 from prefilter.models.labels import HEADS
 from prefilter.models.manifest import Manifest
 from prefilter.models.scorer import Scorer
@@ -30,7 +30,9 @@ def certify(
     threads: int,
     verdict: str | None = None,
 ) -> dict[str, Any] | Cannot:
-    """Issue a certificate for `edges` and write it into the artefact's manifest, in place of one of that name.
+    """Issue a certificate for `edges` and write it into the artefact's manifest, in place of those for the same edges.
+
+    Where the texts refute every cut, those are withdrawn; where there are too few texts, nothing changes.
 
     `verdict`: which verdict of the fast stage is cut; default: `verdict:NAME` where there is one, else the first.
     Raises `FastStageError` for a model without a fast stage or without such a verdict.
@@ -51,7 +53,13 @@ def certify(
     read = [distinct[row] for row in whole]
     judged = judge(clearance.stage, read, scores.reshape(-1, len(HEADS)), ["own"] * len(read))
     found = issue(name, judged, clearance.stage, edges, verdict=chosen)
-    if not isinstance(found, Cannot):
-        others = [c for c in manifest.fast["certificates"] if c["name"] != name]
-        dataclasses.replace(manifest, fast={**manifest.fast, "certificates": [*others, found]}).write(folder)
+    if isinstance(found, Cannot) and found.needed:
+        return found
+    kept = [
+        body
+        for body in manifest.fast["certificates"]
+        if body["name"] != name and not Certificate.from_json(body).covers(edges)
+    ]
+    issued = kept if isinstance(found, Cannot) else [*kept, found]
+    dataclasses.replace(manifest, fast={**manifest.fast, "certificates": issued}).write(folder)
     return found

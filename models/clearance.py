@@ -41,8 +41,9 @@ class Clearance:
         return cls(stage, {certificate.name: certificate for certificate in issued}, tokenizer)
 
     def certificate_for(self, edges: Mapping[str, float]) -> str | None:
-        """The name of the certificate issued for exactly these edges, None where there is none."""
-        return next((c.name for c in self.certificates.values() if c.covers(edges)), None)
+        """The name of the strictest certificate issued for exactly these edges, None where there is none."""
+        fitting = [c for c in self.certificates.values() if c.covers(edges)]
+        return min(fitting, key=lambda c: c.cut).name if fitting else None
 
     def answer(self, text: str, declared: str | None, certificate: str) -> Scored | None:
         """The answer for a normalised text that is cleared, None for one that the transformer must score.

@@ -26,6 +26,8 @@ WIDE, NARROW = 48, 12
 """Words in a window; neighbours share half."""
 MIN_WORDS, MAX_WORDS = 16, 2000
 """Shorter texts tell too little and cost the transformer least; longer ones it was not taught on."""
+ALLOWANCE = np.float32(3.0)
+"""Log-odds by which a window alone must say more than the whole text to count."""
 UNSEEN_WORD, UNSEEN_PAIR = 0, 1
 """The rows of `unseen`: what stands for a word, and for a pair, that training did not see often enough."""
 
@@ -104,24 +106,39 @@ class FastStage:
             raise FastStageError("not an npz file of plain arrays") from error
 
     def logits(self, text: str) -> Floats | None:
-        """float32 [outputs] of a normalised text, None where its length is none the stage may judge."""
+        """float32 [outputs] of a normalised text, None where its length is none the stage may judge.
+
+        The highest of what the text as a whole and each of its wide windows alone would have: a harmful sentence
+        is judged by its surroundings, and no length of harmless text around them hides it.
+        """
         found = ngrams(text)
         if found is None or not MIN_WORDS <= len(found) <= MAX_WORDS:
             return None
-        running = np.zeros((len(found) + 1, self._words.shape[1]), dtype=np.int32)
+        words = len(found)
+        running = np.zeros((words + 1, self._words.shape[1]), dtype=np.int32)
         vectors = np.add(self._words[found.words], self._pairs[found.pairs], dtype=np.int32)
         np.cumsum(vectors, axis=0, out=running[1:])
-        whole = running[-1] / np.float32(math.sqrt(len(found)))
-        features = np.empty(self._w1.shape[0], dtype=np.float32)
-        width = len(self._scale)
-        features[:width] = _highest(running, WIDE) * self._scale
-        features[width : 2 * width] = whole * self._scale
-        features[2 * width : 3 * width] = _highest(running, NARROW) * self._scale
-        features[-2] = math.log(len(found)) / 3
-        features[-1] = 1 - np.count_nonzero(self._seen[found.words]) / len(found)
-        hidden = np.maximum(features @ self._w1 + self._b1, 0)
+        unseen = np.zeros(words + 1, dtype=np.int64)
+        np.cumsum(~self._seen[found.words], out=unseen[1:])
+        starts, ends = _windows(words, WIDE)
+        wide, narrow = _means(running, starts, ends), _means(running, *_windows(words, NARROW))
+        rows = [self._features(wide.max(axis=0), running[-1] / _root(words), narrow.max(axis=0), words, unseen[-1])]
+        step = (WIDE // 2) // (NARROW // 2)
+        inside = (WIDE - NARROW) // (NARROW // 2) + 1
+        if len(starts) > 1:
+            for number, (mean, start, end) in enumerate(zip(wide, starts, ends, strict=True)):
+                own = narrow[number * step : number * step + inside].max(axis=0)
+                rows.append(self._features(mean, mean, own, end - start, unseen[end] - unseen[start]))
+        hidden = np.maximum(np.stack(rows) @ self._w1 + self._b1, 0)
         logits: Floats = hidden @ self._w2 + self._b2
-        return logits
+        logits[1:] -= ALLOWANCE
+        return logits.max(axis=0)
+
+    def _features(self, wide: Floats, whole: Floats, narrow: Floats, words: int, unseen: int) -> Floats:
+        """What the layers read: the highest wide and narrow means, the mean of all, the length, unseen words."""
+        scale = self._scale
+        extra = np.array([math.log(words) / 3, unseen / words], dtype=np.float32)
+        return np.concatenate([wide * scale, whole * scale, narrow * scale, extra], dtype=np.float32)
 
     def clear(self, text: str, certificate: Certificate) -> dict[str, np.float32] | None:
         """Estimated scores of a normalised text that the certificate clears, None for every other text."""
@@ -145,15 +162,20 @@ def chances(logits: Floats) -> Floats:
     return found
 
 
-def _highest(running: NDArray[np.int32], size: int) -> Floats:
-    """float32 [width]: the highest sum over a window of `size` words, divided by the root of its words."""
-    words = len(running) - 1
+def _windows(words: int, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where windows of `size` words begin and end; neighbours share half, the last one ends with the text."""
     starts = np.arange(0, max(words - size // 2, 1), size // 2)
-    ends = np.minimum(starts + size, words)
-    sums = running[ends] - running[starts]
-    means = sums / np.sqrt(ends - starts, dtype=np.float32)[:, None]
-    highest: Floats = means.max(axis=0)
-    return highest
+    return starts, np.minimum(starts + size, words)
+
+
+def _means(running: NDArray[np.int32], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> Floats:
+    """float32 [windows, width]: the sum over each window, divided by the root of its words."""
+    means: Floats = (running[ends] - running[starts]) / np.sqrt(ends - starts, dtype=np.float32)[:, None]
+    return means
+
+
+def _root(words: int) -> np.float32:
+    return np.float32(math.sqrt(words))
 
 
 def _dense(rows: NDArray[Any], vectors: NDArray[Any], unseen: NDArray[Any]) -> NDArray[np.int8]:

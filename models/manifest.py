@@ -136,13 +136,15 @@ class Manifest:
         files = {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(folder.iterdir())
-            if path.is_file() and path.name != MANIFEST
+            if path.is_file() and path.name not in (MANIFEST, f".{MANIFEST}.partial")
         }
         complete = dataclasses.replace(self, files=files)
         complete._check(folder / MANIFEST)
         document = {"format": FORMAT, **dataclasses.asdict(complete)}
         text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-        (folder / MANIFEST).write_text(text, encoding="utf-8")
+        partial = folder / f".{MANIFEST}.partial"
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(folder / MANIFEST)  # whoever reads at this moment sees the old one or the new one
         return complete
 
 

@@ -63,7 +63,7 @@ def distil(
     arrays = teach_it(wanted, learned, edges)
     outputs = [*HEADS, *map(verdict_name, edges)]
     stage = FastStage(arrays, outputs=outputs)
-    held_out = lessons.of("calibration")
+    held_out = lessons.of("calibration").of_sources([n for n, rule in wanted.sources.items() if not rule.paired])
     judged = judge(stage, held_out.texts, held_out.scores, held_out.source)
     certificates, rows = [], []
     for policy, own in edges.items():
@@ -111,18 +111,28 @@ def certify(
 
     wanted = find_policy(policy)
     rows = read_rows(find_inputs(inputs), Columns(text=text_column))
-    texts = [row.text for row in rows if row.error is None]
+    by_source: dict[str | None, list[str]] = {}
+    for row in rows:
+        if row.error is None:
+            own = row.source if row.source in wanted.sources else None
+            by_source.setdefault(own, []).append(row.text)
     threads = len(os.sched_getaffinity(0))
     failed = False
     for source in (None, *wanted.sources):
         name = wanted.name if source is None else f"{wanted.name}:{source}"
         found = try_it(
-            resolve(model), texts, wanted.edges_for(source), name=name, threads=threads, verdict=verdict
+            resolve(model),
+            by_source.get(source, []),
+            wanted.edges_for(source),
+            name=name,
+            threads=threads,
+            verdict=verdict,
         )
         if isinstance(found, Cannot):
             failed = True
-            why = f"{found.needed} more flagged texts are needed" if found.needed else "it clears harm too early"
-            print(f"{name}: cannot certify, {why}; nothing is cleared under these edges", file=sys.stderr)
+            few = f"{found.needed} more flagged texts are needed; what was certified before stays"
+            why = few if found.needed else "it clears harm too early; what was certified for these edges is withdrawn"
+            print(f"{name}: cannot certify, {why}", file=sys.stderr)
         else:
             said = f"of {found['flagged']} flagged texts {found['flagged_cleared']} cleared"
             print(f"{name}: certified, {said}, bound {found['bound']:.4f} at {found['confidence']:.0%}")

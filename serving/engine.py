@@ -260,11 +260,13 @@ class Engine:
     def _take(self) -> _Step | None:
         """Wait for a step to do and return it; None when there will be no more."""
         with self._condition:
-            while not self._turns:
-                if self._stopping:
-                    return None
-                self._condition.wait()
-            caller = self._turns.take()
+            caller: _Caller | None = None
+            while caller is None or not caller.has_work:  # a fault may have taken away what a caller waited with
+                while not self._turns:
+                    if self._stopping:
+                        return None
+                    self._condition.wait()
+                caller = self._turns.take()
             step = _next_window(caller) if caller.windows else self._next_row(caller)
             if caller.has_work:
                 self._turns.wait(caller, left=caller.left)

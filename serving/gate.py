@@ -33,6 +33,7 @@ logger = logging.getLogger("prefilter.gate")
 
 CLIENT_GONE = 499
 LINGER_S = 10
+STRANGER_LINGER_S = 1  # who has no key does not hold a permit for long
 SCORING = ("/v1/score",)
 UNANNOUNCED_BYTES = 1024 * 1024
 """What a body without a Content-Length is taken to announce."""
@@ -125,7 +126,7 @@ class _Passage:
 
     async def _linger(self) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LINGER_S):
+            async with asyncio.timeout(STRANGER_LINGER_S if self.status == 401 else LINGER_S):
                 while self._body_is_coming:
                     await self._next()
 

@@ -179,7 +179,8 @@ async def _keep(worker: _Worker) -> None:
         logger.error("worker %d ended with %d; it is started again", worker.number, code)
         try:
             await worker.start(early=False)
-        except EOFError:
+        except (EOFError, OSError) as fault:
+            logger.error("worker %d could not be started: %s", worker.number, type(fault).__name__)
             await asyncio.sleep(pause_s)
             pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
         else:

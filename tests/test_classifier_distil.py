@@ -67,7 +67,7 @@ def test_it_learns_the_teachers_verdict() -> None:
 
 def test_what_ships_gives_the_numbers_that_were_learned() -> None:
     rng = np.random.default_rng(3)
-    texts = [" ".join(rng.choice(WORDS, n)) for n in (16, 17, 36, 47, 48, 49, 72, 100, 300)]
+    texts = [" ".join(rng.choice(WORDS, n)) for n in (16, 17, 30, 36, 47, 48)]
     found = [n for text in texts if (n := ngrams(text)) is not None]
     kept = Kept.most_frequent(found, words=12, pairs=50, least_words=2, least_pairs=2)
     torch.manual_seed(0)

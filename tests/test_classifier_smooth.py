@@ -60,7 +60,9 @@ def test_every_large_product_is_int8(graphs):
     large = {i.name for i in model.graph.initializer if i.data_type == onnx.TensorProto.FLOAT and len(i.dims) == 2}
     sizes = {i.name: int(np.prod(i.dims)) for i in model.graph.initializer}
     assert all(sizes[name] <= 512 * 384 for name in large)
-    assert any(n.op_type == "QAttention" for n in model.graph.node)
+    kinds = {n.op_type for n in model.graph.node}
+    assert {"MultiHeadAttention", "MatMulInteger"} <= kinds
+    assert not kinds & {"QAttention", "Attention"}
 
 
 def test_each_product_gets_the_strength_that_costs_it_least():

@@ -113,3 +113,33 @@ def test_a_target_that_is_missed_says_so(tmp_path: Path) -> None:
     assert "| one text of 97 characters in process, p50, ms | ≤ 6 | 7 | **no** |" in said
     assert "| single text over loopback above in process, p50, ms | ≤ 2 | 1 | yes |" in said
     assert "not measured" in said
+
+
+def test_the_tables_of_rivals_and_workers_divide_what_was_measured(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("<!-- rivals -->\n<!-- scaling -->", encoding="utf-8")
+    rival = {"version": "1", "docs_per_s": 2.0, "tokens_per_s": 400.0, "ratio_exact": 12.0, "ratio_tokens": 15.0}
+    documents = {
+        "rivals": {"rivals": {"slow": rival, "linear": {"version": "2", "docs_per_s": 7000.0, "ratio_stage": 1.5}}},
+        "bulk": {"rows_per_s": {"1": 100.0, "2": 190.0}},
+        "http": {"workers": {"2": {"texts_per_s": 100.0}}},
+    }
+    said = page.render(tmp_path, documents, price=1.0, place="p")
+    assert "| slow | 1 | 2 | 400 | 12 | 15 |  |  |" in said
+    assert "| linear | 2 | 7,000 |  |  |  |  | 1.50 |" in said
+    assert "| `prefilter score`, exact | 2 | 190 | 0.95 |" in said
+    assert "serve" not in said  # nothing to set two workers beside
+
+
+def test_the_roofline_says_what_share_of_the_best_product_is_reached(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("<!-- roofline -->", encoding="utf-8")
+    profile = {
+        "row_ms": 15.0,
+        "gmac_per_row": 1.5,
+        "gmac_per_s": 100.0,
+        "tokens_per_s_at_peak": 17_000,
+        "int8_peak_gmac_per_s": {"128x384x384": 150.0, "1024x1024x1024": 200.0},
+        "share_of_time": {"DynamicQuantizeMatMul": 0.5, "QAttention": 0.3, "BiasGelu": 0.2},
+    }
+    said = page.render(tmp_path, {"scorer": {"profile": profile}}, price=1.0, place="p")
+    assert "| a row of 128 through the network | 100 | 50.0% |" in said
+    assert "20.0% of the time goes to operations that hold no int8 product" in said

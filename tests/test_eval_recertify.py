@@ -47,8 +47,21 @@ def test_a_second_certificate_of_a_name_takes_the_place_of_the_first(folder: Pat
 
 def test_harm_the_stage_does_not_see_is_certified_away(folder: Path) -> None:
     texts = flagged(620) + flagged(620, word=UNSEEN_BY_IT)
+    certify(folder, flagged(620), EDGES, name="before", threads=2)
     assert certify(folder, texts, EDGES, name="ours", threads=2) == Cannot(0)
     assert Manifest.load(folder).fast["certificates"] == []
+
+
+def test_too_few_texts_refute_nothing(folder: Path) -> None:
+    certify(folder, flagged(620), EDGES, name="before", threads=2)
+    assert certify(folder, flagged(5), EDGES, name="ours", threads=2) == Cannot(593)
+    assert [c["name"] for c in Manifest.load(folder).fast["certificates"]] == ["before"]
+
+
+def test_new_texts_certify_the_same_edges_anew_under_any_name(folder: Path) -> None:
+    for name in ("before", "ours"):
+        certify(folder, flagged(620), EDGES, name=name, threads=2)
+    assert [c["name"] for c in Manifest.load(folder).fast["certificates"]] == ["ours"]
 
 
 def test_a_model_without_a_fast_stage_and_an_unknown_verdict_are_refused(folder: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 
 from fakes import HARMFUL_TEXT, build_artefact
 from fast_samples import OUTPUTS, PLAIN_BUT_HARMFUL, PLAIN_TEXT, add_fast_stage, certificate, fast_arrays
-from prefilter.models.fast import MAX_WORDS, MIN_WORDS, Certificate, FastStage, FastStageError
+from prefilter.models.fast import ALLOWANCE, MAX_WORDS, MIN_WORDS, Certificate, FastStage, FastStageError
 from prefilter.models.labels import HEADS
 from prefilter.models.ngrams import ngrams
 from prefilter.models.registry import live_name, resolve
@@ -171,6 +171,33 @@ def test_a_word_has_one_bucket_wherever_it_stands(words: list[str]) -> None:
     alone = [ngrams(word) for word in words]
     assert found is not None
     assert found.words.tolist() == [int(a.words[0]) for a in alone if a is not None]
+
+
+def test_no_length_of_harmless_text_hides_a_harmful_sentence() -> None:
+    prose = " ".join([PLAIN_TEXT] * 20)
+    stage, leave = FastStage(fast_arrays(), outputs=OUTPUTS), Certificate.from_json(certificate(EDGES))
+    assert stage.clear(prose, leave) is not None
+    for place in (0, len(prose) // 2, len(prose)):
+        assert stage.clear(f"{prose[:place]} {HARMFUL_TEXT} {prose[place:]}", leave) is None
+
+
+def test_a_window_that_says_far_more_than_the_whole_decides() -> None:
+    arrays = fast_arrays()
+    arrays["w1"][:, 0] = (0, 1, 0, 0, 0)  # the mean of the whole alone, which length waters down
+    stage = FastStage(arrays, outputs=OUTPUTS)
+    short = stage.logits(PLAIN_BUT_HARMFUL)
+    long = stage.logits(" ".join([PLAIN_TEXT] * 40) + HARMFUL_TEXT)
+    assert short is not None
+    assert long is not None
+    assert long[-1] > 40 / np.sqrt(48) - 5 - ALLOWANCE - 1
+
+
+def test_of_two_certificates_for_the_same_edges_the_stricter_one_holds(tmp_path: Path) -> None:
+    folder = add_fast_stage(build_artefact(tmp_path / "fake-4"), EDGES, EDGES)
+    document = json.loads((folder / "manifest.json").read_text())
+    document["fast"]["certificates"][1]["cut"] = -1.0
+    (folder / "manifest.json").write_text(json.dumps(document))
+    assert Scorer.load(folder).certificate_for(EDGES) == "fake-1"
 
 
 def test_a_fast_stage_needs_texts_of_some_length() -> None:

@@ -52,6 +52,7 @@ def test_a_preview_counts_the_flips_without_a_model(running: Service) -> None:
         "flips": {"allow>review": 1, "review>block": 1},
         "n": 3,
         "decisions_of": "model-output",
+        "estimated": 0,
     }
     assert len(running.scorer.seen) == seen
 

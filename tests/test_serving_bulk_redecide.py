@@ -140,3 +140,17 @@ def test_what_is_no_scores_file_is_told_and_nothing_is_written(tmp_path: Path, c
             tmp_path / name, tmp_path / "out.parquet", policy=load_preset("model-output"), uncalibrated=()
         )
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_rows_joined_from_a_file_of_another_policy_are_not_trusted() -> None:
+    policy = load_preset("model-output")
+    scores = [0.01] * len(HEADS)
+    drawn = [{"source": None, "stage": "fast", "unscored": None, "scores": scores}] * 2
+    table = stored(drawn)
+    table = table.set_column(
+        table.schema.get_field_index("policy_version"),
+        "policy_version",
+        pa.array(["model-output@1", "pretraining-corpus@1"]),
+    )
+    found = decide_table(table, policy, cleared_under=edges_by_source(policy), decided_by="model-output@1")
+    assert found.column("outcome").to_pylist() == ["allow", "review"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -221,3 +222,20 @@ def test_stopping_answers_everyone_who_waits() -> None:
         return answers
 
     assert asyncio.run(scenario()) == ["internal_fault", "internal_fault"]
+
+
+def test_windows_that_fail_cost_their_rows_and_no_worker() -> None:
+    class FailsSlowly(SpokenScorer):
+        def run(self, window: str) -> str:
+            time.sleep(0.001)  # another worker must find its caller while this window fails
+            return super().run(window)
+
+    async def scenario() -> list[str | None]:
+        async with running(FailsSlowly(), threads=2) as engine:
+            callers = [engine.score([Row("faulty|two|three")], deadline_ms=20_000) for _ in range(40)]
+            answers = await asyncio.gather(*callers)
+            assert engine.ready
+            fine = await engine.score([Row("fine")], deadline_ms=20_000)
+            return [row.unscored for (row,) in [*answers, fine]]
+
+    assert asyncio.run(scenario()) == ["internal_fault"] * 40 + [None]

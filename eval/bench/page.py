@@ -47,9 +47,14 @@ def render(folder: Path, documents: Documents, *, price: float, place: str) -> s
         "lengths": lambda: _lengths(documents),
         "stream": lambda: _stream(documents),
         "profile": lambda: _profile(documents),
+        "roofline": lambda: _roofline(documents),
+        "serving": lambda: _serving(documents),
+        "scaling": lambda: _scaling(documents),
         "rivals": lambda: _rivals(documents),
         "cost": lambda: _cost(documents, price),
-        "plots": lambda: "\n\n".join(f"![{alt}]({place}/{name}.svg)" for name, alt in _PLOTS.items()),
+        "plots": lambda: "\n\n".join(
+            f"![{alt}]({place}/{name}.svg)" for name, alt in _PLOTS.items() if (folder / f"{name}.svg").is_file()
+        ),
     }
     for name, table in tables.items():
         if (mark := MARK.format(name)) in notes:
@@ -128,12 +133,96 @@ def _profile(documents: Documents) -> str:
     return _table(("operation", "share of the time"), [(f"`{n}`", f"{s:.1%}") for n, s in shares.items()])
 
 
+_PRODUCTS = ("DynamicQuantizeMatMul", "QAttention", "MatMulInteger", "MatMulIntegerToFloat", "QGemm")
+"""Operations that hold the int8 products; all others of the profile do no multiply-adds that count."""
+
+
+def _roofline(documents: Documents) -> str:
+    profile = documents.get("scorer", {}).get("profile")
+    if not profile:
+        return ""
+    best = max(profile["int8_peak_gmac_per_s"].values())
+    shares: Mapping[str, float] = profile["share_of_time"]
+    outside = 1 - sum(shares.get(name, 0.0) for name in _PRODUCTS)
+    rows = [
+        ("a row of 128 through the network", profile["gmac_per_s"], profile["gmac_per_s"] / best),
+        *(
+            (f"one int8 product, {' x '.join(shape.split('x'))}", rate, rate / best)
+            for shape, rate in profile["int8_peak_gmac_per_s"].items()
+        ),
+    ]
+    told = [(what, _number(rate), f"{share:.1%}") for what, rate, share in rows]
+    return (
+        _table(("what", "billion multiply-adds a second", "of the best"), told)
+        + f"\n\nA row of 128 takes {_number(profile['row_ms'])} ms for {_number(profile['gmac_per_row'])} billion "
+        f"multiply-adds; at the best product's rate the network would read {_number(profile['tokens_per_s_at_peak'])} "
+        f"tokens/s. {outside:.1%} of the time goes to operations that hold no int8 product."
+    )
+
+
+def _serving(documents: Documents) -> str:
+    rows = []
+    for what, path in _SERVED.items():
+        found = value_at(documents, f"http.{path}")
+        if found is not None:
+            rows.append((what, _number(found)))
+    statuses = documents.get("http", {}).get("overload", {}).get("statuses", {})
+    rows += [(f"requests answered {status} under overload", f"{number:,}") for status, number in statuses.items()]
+    return _table(("server", "measured"), rows)
+
+
+_SERVED = {
+    "single text, p50, ms": "single_ms_p50",
+    "single text, p99, ms": "single_ms_p99",
+    "the same text in process, p50, ms": "in_process_single_ms_p50",
+    "single text beside batches of 1,000, p50, ms": "single_beside_batches_ms_p50",
+    "single text beside batches of 1,000, p99, ms": "single_beside_batches_ms_p99",
+    "texts/s in batches of 64": "batch_texts_per_s",
+    "texts/s in process": "in_process_texts_per_s",
+    "start to `ready`, database made too, s": "ready_s.first",
+    "start to `ready`, database there, s": "ready_s.later_p50",
+    "texts/s offered under overload": "overload.offered_texts_per_s",
+    "texts/s served under overload": "overload.goodput_texts_per_s",
+    "refusal under overload, p50, ms": "overload.refused_ms_p50",
+    "refusal under overload, p99, ms": "overload.refused_ms_p99",
+    "resident memory before overload, MB": "overload.resident_mb_before.0",
+    "resident memory after overload, MB": "overload.resident_mb_after.0",
+}
+
+
+def _scaling(documents: Documents) -> str:
+    rates: dict[str, Mapping[str, float]] = {
+        "prefilter score, exact": documents.get("bulk", {}).get("rows_per_s", {}),
+        "prefilter score, fast stage": documents.get("bulk", {}).get("rows_per_s_fast_stage", {}),
+        "prefilter serve, exact": {
+            number: own["texts_per_s"] for number, own in documents.get("http", {}).get("workers", {}).items()
+        },
+    }
+    rows = [
+        (f"`{command.split(',')[0]}`,{command.split(',')[1]}", number, _number(rate), _number(rate / int(number) / one))
+        for command, own in rates.items()
+        for number, rate in own.items()
+        if (one := own.get("1"))
+    ]
+    return _table(("command", "workers", "texts of 450 characters a second", "per worker, beside one"), rows)
+
+
 def _rivals(documents: Documents) -> str:
     rows = []
     for name, rival in documents.get("rivals", {}).get("rivals", {}).items():
-        ratios = [_number(rival[key]) if rival.get(key) else "" for key in ("ratio_exact", "ratio_fast")]
-        rows.append((name, str(rival.get("version", "")), _number(rival["docs_per_s"]), *ratios))
-    return _table(("what", "version", "texts/s", "ours, exact: times", "ours, fast stage: times"), rows)
+        figures = [_number(rival[key]) if rival.get(key) else "" for key in _BESIDE.values()]
+        rows.append((name, str(rival.get("version", "")), *figures))
+    return _table(("what", "version", *_BESIDE), rows)
+
+
+_BESIDE = {
+    "texts/s": "docs_per_s",
+    "tokens/s": "tokens_per_s",
+    "ours, exact: times the texts/s": "ratio_exact",
+    "times the tokens/s": "ratio_tokens",
+    "ours, fast stage first: times the texts/s": "ratio_fast",
+    "our fast stage alone: times the texts/s": "ratio_stage",
+}
 
 
 def _cost(documents: Documents, price: float) -> str:

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,12 @@ class Server:
     key: str
     process: subprocess.Popen[str]
     ready_s: float
+    callers: list[Caller] = field(default_factory=list)
 
     def connect(self) -> Caller:
-        """A caller with a connection of its own."""
-        return Caller(self.port, self.key)
+        """A caller with a connection of its own, closed with the server at the latest."""
+        self.callers.append(Caller(self.port, self.key))
+        return self.callers[-1]
 
     def resident_mb(self) -> list[float]:
         """Resident memory of the server's process and of every process it started, in MB, largest first."""
@@ -90,7 +92,12 @@ def started(*, workers: int = 1, threads: int | None = None, home: Path | None =
             if not port:
                 raise RuntimeError(f"the server ended before it was ready, with code {process.wait()}")
             ready_s = time.perf_counter() - begun
-            yield Server(port, key or (folder / "bench.key").read_text(encoding="utf-8"), process, ready_s)
+            server = Server(port, key or (folder / "bench.key").read_text(encoding="utf-8"), process, ready_s)
+            try:
+                yield server
+            finally:
+                for caller in server.callers:
+                    caller.close()
         finally:
             process.terminate()
             try:

@@ -92,9 +92,17 @@ def decide_matrix(
 
 
 def held_back(
-    sources: pa.Array, stages: pa.Array, policy: Policy, cleared_under: Mapping[str, Any] | None
+    sources: pa.Array,
+    stages: pa.Array,
+    policy: Policy,
+    cleared_under: Mapping[str, Any] | None,
+    *,
+    foreign: Matrix,
 ) -> Matrix:
-    """Which rows the fast stage cleared under other edges than the policy's, or under unknown ones."""
+    """Which rows the fast stage cleared under other edges than the policy's, or under unknown ones.
+
+    `foreign`: rows that another policy decided than the one the file names, which were joined to it from elsewhere.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -105,7 +113,7 @@ def held_back(
         source for source in known if then.get(source, then.get(ANY_SOURCE)) != policy.edges_for(source)
     ]
     stale = pc.is_in(sources, value_set=pa.array(differing, pa.string()))
-    found: Matrix = np.asarray(pc.and_(fast, stale))
+    found: Matrix = np.asarray(pc.and_(fast, stale)) | (np.asarray(fast) & foreign)
     return found
 
 

@@ -58,7 +58,11 @@ def decide_file(
     def decided() -> Iterator[pa.Table]:
         for table in read_scores(scores):
             again = decide_table(
-                table, policy, uncalibrated=known, cleared_under=made_of.get("cleared_under")
+                table,
+                policy,
+                uncalibrated=known,
+                cleared_under=made_of.get("cleared_under"),
+                decided_by=_decided_by(made_of),
             )
             summary.count(again)
             yield again
@@ -90,12 +94,15 @@ def decide_table(
     *,
     uncalibrated: Collection[str] = (),
     cleared_under: Mapping[str, Any] | None = None,
+    decided_by: str | None = None,
 ) -> pa.Table:
     """Return `table` (of the scores schema) with the outcomes of `policy`; rows with an error keep it.
 
-    `cleared_under`: the edges by source that its fast rows were cleared under; None where nobody knows.
+    `cleared_under`: the edges by source that its fast rows were cleared under; None where nobody knows. They
+    speak for rows of the policy label `decided_by` alone (None: for all): others were joined to the file.
     """
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     matrix = np.empty((table.num_rows, len(HEADS)), np.float32)
     for number, head in enumerate(HEADS):
@@ -107,13 +114,23 @@ def decide_table(
         matrix, policy, valid=valid, sources=sources, reasons=reasons, uncalibrated=uncalibrated
     )
     stages = table.column("stage").combine_chunks()
-    held = held_back(sources, stages, policy, cleared_under) & valid
+    foreign = np.zeros(table.num_rows, dtype=np.bool_)
+    if decided_by is not None:
+        foreign = ~np.asarray(pc.fill_null(pc.equal(table.column("policy_version"), decided_by), False))
+    held = held_back(sources, stages, policy, cleared_under, foreign=foreign) & valid
     held[list(reasons)] = False
     defer(decided, held)
     label = pa.DictionaryArray.from_arrays(
         pa.array(np.zeros(table.num_rows, np.int8)), pa.array([policy_label(policy)])
     )
     return _replaced(table, **decided.columns(), policy_version=label.cast(pa.string()))
+
+
+def _decided_by(identity: Mapping[str, Any]) -> str:
+    """The label of the policy that a file says it was decided by, "" where it does not say."""
+    policy = identity.get("policy")
+    name = policy.get("name") if isinstance(policy, Mapping) else None
+    return name if isinstance(name, str) else ""
 
 
 def _uncalibrated(identity: Mapping[str, Any]) -> tuple[str, ...] | None:
