@@ -67,7 +67,9 @@ def _beside(name: str, python: Path, texts: Sequence[str], *, rounds: int) -> di
     with ExitStack() as stack:
         rival = stack.enter_context(Contestant(python, HERE / script, core=core))
         ours = stack.enter_context(Contestant(Path(sys.executable), HERE / "ours.py", core=core))
-        asks = {(rival, way): [] for way in rival.ways} | {(ours, way): [] for way in ours.ways}
+        asks: dict[tuple[Contestant, str], list[dict[str, Any]]] = {
+            (contestant, way): [] for contestant in (rival, ours) for way in contestant.ways
+        }
         for contestant, way in asks:
             contestant.ask(way, WARM)
         for turn in range(rounds):

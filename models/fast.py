@@ -5,8 +5,8 @@ over windows of two lengths and the mean over all of it, and two small dense lay
 head's score and one verdict per certified policy from that. It was taught by the transformer's own scores. It
 may only clear: a text whose verdict lies under a certificate's cut, with every estimate under its edge. The cut
 comes from a certificate in the manifest, issued on texts that neither model was trained on, and holds for
-exactly the edges it names. Sums are whole numbers, so the same text has the same verdict everywhere. Knows no
-policies; a certificate only names edges.
+exactly the edges it names. A text is judged alone, so it has the same verdict wherever it stands (on one CPU
+family). Knows no policies; a certificate only names edges.
 """
 
 from __future__ import annotations
