@@ -15,6 +15,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,11 @@ from prefilter.models.ngrams import BITS, ngrams
 
 WIDE, NARROW = 48, 12
 """Words in a window; neighbours share half."""
+BLOCK = NARROW // 2
 MIN_WORDS, MAX_WORDS = 16, 2000
 """Shorter texts tell too little and cost the transformer least; longer ones it was not taught on."""
+NARROW_STEPS, NARROW_INSIDE = WIDE // NARROW, (WIDE - NARROW) // (NARROW // 2) + 1
+"""Narrow windows from one wide window to the next, and in each."""
 ALLOWANCE = np.float32(3.0)
 """Log-odds by which a window alone must say more than the whole text to count."""
 UNSEEN_WORD, UNSEEN_PAIR = 0, 1
@@ -81,8 +85,8 @@ class FastStage:
         try:
             self._words = _dense(arrays["word_rows"], arrays["words"], arrays["unseen"][UNSEEN_WORD])
             self._pairs = _dense(arrays["pair_rows"], arrays["pairs"], arrays["unseen"][UNSEEN_PAIR])
-            self._seen = np.zeros(1 << BITS, dtype=np.bool_)
-            self._seen[arrays["word_rows"]] = True
+            self._unseen = np.ones(1 << BITS, dtype=np.float32)
+            self._unseen[arrays["word_rows"]] = 0
             self._scale, self._w1, self._b1, self._w2, self._b2 = (
                 arrays[name].astype(np.float32) for name in ("scale", "w1", "b1", "w2", "b2")
             )
@@ -92,6 +96,8 @@ class FastStage:
         shapes = (self._w1.shape[0] == 3 * width + 2, self._w2.shape == (len(self._b1), len(outputs)))
         if not all(shapes) or self._pairs.shape[1] != width or len(self._b2) != len(outputs):
             raise FastStageError("the layers of the fast stage do not fit together")
+        self._w1 = self._w1.copy()
+        self._w1[: 3 * width] *= np.tile(self._scale, 3)[:, None]  # vectors are whole numbers of `scale`
         self.outputs = tuple(outputs)
 
     @classmethod
@@ -114,31 +120,33 @@ class FastStage:
         found = ngrams(text)
         if found is None or not MIN_WORDS <= len(found) <= MAX_WORDS:
             return None
-        words = len(found)
-        running = np.zeros((words + 1, self._words.shape[1]), dtype=np.int32)
-        vectors = np.add(self._words[found.words], self._pairs[found.pairs], dtype=np.int32)
-        np.cumsum(vectors, axis=0, out=running[1:])
-        unseen = np.zeros(words + 1, dtype=np.int64)
-        np.cumsum(~self._seen[found.words], out=unseen[1:])
-        starts, ends = _windows(words, WIDE)
-        wide, narrow = _means(running, starts, ends), _means(running, *_windows(words, NARROW))
-        rows = [self._features(wide.max(axis=0), running[-1] / _root(words), narrow.max(axis=0), words, unseen[-1])]
-        step = (WIDE // 2) // (NARROW // 2)
-        inside = (WIDE - NARROW) // (NARROW // 2) + 1
-        if len(starts) > 1:
-            for number, (mean, start, end) in enumerate(zip(wide, starts, ends, strict=True)):
-                own = narrow[number * step : number * step + inside].max(axis=0)
-                rows.append(self._features(mean, mean, own, end - start, unseen[end] - unseen[start]))
-        hidden = np.maximum(np.stack(rows) @ self._w1 + self._b1, 0)
+        words, width = len(found), self._words.shape[1]
+        blocks = _blocks(words)
+        running = np.zeros((len(blocks) + 1, width), dtype=np.float32)  # exact: sums stay far below 2 ** 24
+        vectors = np.add(self._words.take(found.words, 0), self._pairs.take(found.pairs, 0), dtype=np.float32)
+        np.cumsum(np.add.reduceat(vectors, blocks, axis=0), axis=0, out=running[1:])
+        unseen = np.zeros(len(blocks) + 1, dtype=np.float32)
+        np.cumsum(np.add.reduceat(self._unseen.take(found.words), blocks), out=unseen[1:])
+        wide, narrow = _windows(words, WIDE), _windows(words, NARROW)
+        alone = len(wide.starts) if len(wide.starts) > 1 else 0
+        rows = np.empty((1 + alone, 3 * width + 2), dtype=np.float32)
+        means, near = wide.means(running), narrow.means(running)
+        np.maximum.reduce(means, axis=0, out=rows[0, :width])
+        np.divide(running[-1], np.float32(math.sqrt(words)), out=rows[0, width : 2 * width])
+        np.maximum.reduce(near, axis=0, out=rows[0, 2 * width : 3 * width])
+        rows[0, -2] = math.log(words) / 3
+        rows[0, -1] = unseen[-1] / words
+        if alone:
+            rows[1:, :width] = rows[1:, width : 2 * width] = means
+            for number, row in enumerate(rows[1:, 2 * width : 3 * width]):
+                first = number * NARROW_STEPS
+                np.maximum.reduce(near[first : first + NARROW_INSIDE], axis=0, out=row)
+            rows[1:, -2] = wide.logs
+            rows[1:, -1] = (unseen[wide.ends] - unseen[wide.starts]) / wide.counts
+        hidden = np.maximum(rows @ self._w1 + self._b1, 0)
         logits: Floats = hidden @ self._w2 + self._b2
         logits[1:] -= ALLOWANCE
         return logits.max(axis=0)
-
-    def _features(self, wide: Floats, whole: Floats, narrow: Floats, words: int, unseen: int) -> Floats:
-        """What the layers read: the highest wide and narrow means, the mean of all, the length, unseen words."""
-        scale = self._scale
-        extra = np.array([math.log(words) / 3, unseen / words], dtype=np.float32)
-        return np.concatenate([wide * scale, whole * scale, narrow * scale, extra], dtype=np.float32)
 
     def clear(self, text: str, certificate: Certificate) -> dict[str, np.float32] | None:
         """Estimated scores of a normalised text that the certificate clears, None for every other text."""
@@ -162,20 +170,40 @@ def chances(logits: Floats) -> Floats:
     return found
 
 
-def _windows(words: int, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where windows of `size` words begin and end; neighbours share half, the last one ends with the text."""
+@dataclass(frozen=True, slots=True)
+class _Windows:
+    """Windows over a text's blocks, [first, last), with their words and a third of the log of those.
+
+    [windows] each; `roots`, of the words, [windows, 1].
+    """
+
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    roots: Floats
+    logs: Floats
+
+    def means(self, running: Floats) -> Floats:
+        """float32 [windows, width]: the sum over each window, divided by the root of its words."""
+        found: Floats = (running.take(self.ends, 0) - running.take(self.starts, 0)) / self.roots
+        return found
+
+
+@lru_cache(maxsize=MAX_WORDS)
+def _blocks(words: int) -> NDArray[np.int64]:
+    """Where blocks of words begin: every window begins and ends with one, or with the text."""
+    return np.arange(0, words, BLOCK)
+
+
+@lru_cache(maxsize=2 * MAX_WORDS)
+def _windows(words: int, size: int) -> _Windows:
+    """Windows of `size` words; neighbours share half, the last one ends with the text."""
     starts = np.arange(0, max(words - size // 2, 1), size // 2)
-    return starts, np.minimum(starts + size, words)
-
-
-def _means(running: NDArray[np.int32], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> Floats:
-    """float32 [windows, width]: the sum over each window, divided by the root of its words."""
-    means: Floats = (running[ends] - running[starts]) / np.sqrt(ends - starts, dtype=np.float32)[:, None]
-    return means
-
-
-def _root(words: int) -> np.float32:
-    return np.float32(math.sqrt(words))
+    ends = np.minimum(starts + size, words)
+    counts = ends - starts
+    roots = np.sqrt(counts, dtype=np.float32)[:, None]
+    logs = (np.log(counts) / 3).astype(np.float32)
+    return _Windows(starts // BLOCK, -(-ends // BLOCK), counts, roots, logs)
 
 
 def _dense(rows: NDArray[Any], vectors: NDArray[Any], unseen: NDArray[Any]) -> NDArray[np.int8]:
