@@ -146,7 +146,8 @@ class FastStage:
         hidden = np.maximum(rows @ self._w1 + self._b1, 0)
         logits: Floats = hidden @ self._w2 + self._b2
         logits[1:] -= ALLOWANCE
-        return logits.max(axis=0)
+        highest: Floats = logits.max(axis=0)
+        return highest
 
     def clear(self, text: str, certificate: Certificate) -> dict[str, np.float32] | None:
         """Estimated scores of a normalised text that the certificate clears, None for every other text."""

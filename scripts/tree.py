@@ -33,7 +33,7 @@ SAID = {
     "tests/": "flat: test_<package>_<module>.py; fixtures in conftest.py; nothing skips",
     "docs/adr/": "decisions that are hard to reverse, with their reasons",
     "requirements/": "hashed locks: serve, train, bulk, dev; build, encoder, torch",
-    "bench/": "what one would otherwise use, timed beside ours, each in a throw-away environment; all.sh runs everything",
+    "bench/": "what one would otherwise use, timed beside ours in throw-away environments; all.sh runs all",
     "docs/performance/": "the documents behind the performance page, its words and its plots",
     "scripts/": "what make calls: locks, apt packages, this tree",
     ".ci/run": "make check and make test from a clean clone",
