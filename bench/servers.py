@@ -26,7 +26,7 @@ from typing import Any
 import infinity_model
 
 from prefilter.eval.bench.samples import text_of
-from prefilter.eval.bench.server import started
+from prefilter.eval.bench.server import end, started
 from prefilter.eval.machine import usable_cores
 
 CHARS, BATCH, SINGLES = 450, 64, 40
@@ -142,12 +142,7 @@ def _infinity(python: Path, folder: Path) -> Iterator[int]:
         _until_there(process, port)
         yield port
     finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process)
 
 
 def _until_there(process: subprocess.Popen[bytes], port: int) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prefilter.classifier.recipe import RecipeError
+from prefilter.classifier.recipe import RecipeError, refuse_unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +66,14 @@ class DistilRecipe:
     @classmethod
     def from_mapping(cls, raw: Mapping[str, Any]) -> DistilRecipe:
         """Build a recipe from parsed TOML; raises `RecipeError`."""
-        _refuse_unknown(raw, cls, "the recipe")
+        refuse_unknown(raw, cls, "recipe")
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
         sources = {}
         for name, rule in raw.get("sources", {}).items():
-            _refuse_unknown(rule, LessonSource, f"sources.{name}")
+            refuse_unknown(rule, LessonSource, f"sources.{name}")
             sources[name] = LessonSource(**rule)
         values["sources"] = sources
         missing = {"name", "version", "teacher", "policies", "sources"} - raw.keys()
         if missing:
             raise RecipeError(f"the recipe lacks {', '.join(sorted(missing))}")
         return cls(**values)
-
-
-def _refuse_unknown(raw: Mapping[str, Any], kind: type, where: str) -> None:
-    unknown = sorted(set(raw) - {f.name for f in fields(kind)})
-    if unknown:
-        raise RecipeError(f"unknown key in {where}: {', '.join(unknown)}")

@@ -107,8 +107,7 @@ class Recipe:
     @classmethod
     def from_mapping(cls, raw: Mapping[str, Any], *, base: Path) -> Recipe:
         """Build a recipe from parsed TOML; relative paths of own data are taken from `base`."""
-        known = {f.name for f in fields(cls)}
-        _refuse_unknown(raw, known, "recipe")
+        refuse_unknown(raw, cls, "recipe")
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
         values["sources"] = {n: _source_rule(n, rule) for n, rule in raw.get("sources", {}).items()}
         values["own"] = tuple(_own_data(entry, base) for entry in raw.get("own", ()))
@@ -118,14 +117,15 @@ class Recipe:
         return cls(**values)
 
 
-def _refuse_unknown(raw: Mapping[str, Any], known: set[str], where: str) -> None:
-    unknown = sorted(set(raw) - known)
+def refuse_unknown(raw: Mapping[str, Any], kind: type, where: str) -> None:
+    """Raise `RecipeError` for a key that is no field of the dataclass `kind`; `where` says where it stands."""
+    unknown = sorted(set(raw) - {f.name for f in fields(kind)})
     if unknown:
         raise RecipeError(f"unknown key in {where}: {', '.join(unknown)}")
 
 
 def _source_rule(name: str, raw: Mapping[str, Any]) -> SourceRule:
-    _refuse_unknown(raw, {f.name for f in fields(SourceRule)}, f"sources.{name}")
+    refuse_unknown(raw, SourceRule, f"sources.{name}")
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
     rule = SourceRule(**values)
     strangers = sorted(set(rule.presume_negative) - set(HEADS))
@@ -135,7 +135,7 @@ def _source_rule(name: str, raw: Mapping[str, Any]) -> SourceRule:
 
 
 def _own_data(raw: Mapping[str, Any], base: Path) -> OwnData:
-    _refuse_unknown(raw, {f.name for f in fields(OwnData)}, "own")
+    refuse_unknown(raw, OwnData, "own")
     if "path" not in raw:
         raise RecipeError("an [[own]] entry lacks path")
     path = base / raw["path"]

@@ -17,7 +17,6 @@ import numpy as np
 from prefilter.eval.clearing import Cannot, issue, judge
 from prefilter.models.fast import Certificate, FastStageError
 from prefilter.models.labels import HEADS
-from prefilter.models.manifest import Manifest
 from prefilter.models.scorer import Scorer
 
 
@@ -37,9 +36,8 @@ def certify(
     `verdict`: which verdict of the fast stage is cut; default: `verdict:NAME` where there is one, else the first.
     Raises `FastStageError` for a model without a fast stage or without such a verdict.
     """
-    manifest = Manifest.load(folder)
     scorer = Scorer.load(folder, threads=threads, max_chars=None)
-    clearance = scorer.clearance
+    manifest, clearance = scorer.manifest, scorer.clearance
     if clearance is None:
         raise FastStageError(f"model {manifest.name} has no fast stage")
     verdicts = [output for output in clearance.stage.outputs if ":" in output]

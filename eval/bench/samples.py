@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import count
+from collections.abc import Callable
+from itertools import cycle
 
 import numpy as np
 
@@ -19,17 +20,15 @@ SENTENCES = (
 def text_of(chars: int, number: int = 0) -> str:
     """A text of exactly so many ASCII characters; texts with different numbers differ."""
     order = np.random.default_rng(number).permutation(len(SENTENCES))
-    made = f"{number}. "
-    for turn in count():
-        if len(made) > chars:
-            return made[:chars].ljust(chars, ".") if not made[chars - 1].isspace() else made[: chars - 1] + "."
-        made += SENTENCES[order[turn % len(order)]] + " "
-    raise AssertionError("unreachable")
+    made, turns = f"{number}. ", cycle(order)
+    while len(made) <= chars:
+        made += SENTENCES[next(turns)] + " "
+    cut = made[:chars]
+    return cut[:-1] + "." if cut[-1].isspace() else cut
 
 
-def text_of_pieces(pieces: int, counted: object, number: int = 0) -> str:
+def text_of_pieces(pieces: int, counted: Callable[[str], int], number: int = 0) -> str:
     """A text of about so many word pieces: words are dropped from the end until `counted(text)` allows it."""
-    assert callable(counted)
     words = text_of(pieces * 8, number).split()
     while len(words) > 1 and counted(" ".join(words)) > pieces:
         words = words[: max(1, len(words) - max(1, (counted(" ".join(words)) - pieces) // 2))]

@@ -99,14 +99,19 @@ def started(*, workers: int = 1, threads: int | None = None, home: Path | None =
                 for caller in server.callers:
                     caller.close()
         finally:
-            process.terminate()
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process)
             if process.stdout is not None:
                 process.stdout.close()
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """Ask a process to end and wait for it; kill one that does not."""
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _children(pid: int) -> list[int]:
