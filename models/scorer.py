@@ -204,8 +204,12 @@ class Scorer:
         language: str | None = None,
         context: object = None,
         certificate: str | None = None,
+        keep: bool = True,
     ) -> Prepared | Scored:
-        """Everything but the network: a text ready for `finish`, or its answer where no network is needed."""
+        """Everything but the network: a text ready for `finish`, or its answer where no network is needed.
+
+        `keep`: whether its answer may be kept among the repeats, and be one of them.
+        """
         error = check_text(text, max_chars=self.max_chars) or check_context(context, max_chars=self.max_chars)
         answered = given_context(context)
         if error is None and answered is not None and not self.manifest.context:
@@ -214,7 +218,7 @@ class Scorer:
             return Scored({}, error=error)
         assert isinstance(text, str)
         try:
-            return self._prepare(text, language, answered, certificate, self._repeats)
+            return self._prepare(text, language, answered, certificate, self._repeats if keep else None)
         except Exception as fault:
             return _faulted(fault)
 

@@ -21,11 +21,13 @@ from fastapi.openapi.utils import get_openapi
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from prefilter.serving.admission import Admission
 from prefilter.serving.api import router as api
 from prefilter.serving.auth import Auth
+from prefilter.serving.compat import refuse_for
+from prefilter.serving.compat import router as compat
 from prefilter.serving.console import router as console
 from prefilter.serving.engine import Engine
 from prefilter.serving.errors import (
@@ -36,7 +38,6 @@ from prefilter.serving.errors import (
     NotReady,
     PrefilterError,
     TooLarge,
-    Unauthorised,
 )
 from prefilter.serving.gate import Gate
 from prefilter.serving.policybook import PolicyBook
@@ -89,6 +90,7 @@ def create_app(
     state.admission = Admission(permits=settings.max_waiting, max_bytes=settings.max_waiting_bytes)
     state.scorer = state.engine = state.screening = state.admin_key = None
     app.include_router(api)
+    app.include_router(compat)
     app.include_router(console, prefix="/console")
     app.add_middleware(
         Gate,
@@ -96,6 +98,7 @@ def create_app(
         admission=state.admission,
         max_body_bytes=settings.max_body_bytes,
         started=lambda: state.screening is not None,
+        refuse_for=refuse_for,
     )
     app.add_exception_handler(PrefilterError, _plain_error)
     app.add_exception_handler(HTTPException, _framework_error)
@@ -179,13 +182,11 @@ async def _housekeeping(app: FastAPI) -> None:
 
 async def _plain_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PrefilterError)
-    headers: dict[str, str] = {}
-    if error.retry_after_s is not None:
-        headers["Retry-After"] = str(error.retry_after_s)
-    if isinstance(error, Unauthorised):
-        headers["WWW-Authenticate"] = "Bearer"
-    body = error.to_json(getattr(request.state, "request_id", None))
-    return JSONResponse(body, status_code=error.status, headers=headers)
+    refuse = refuse_for(request.url.path)
+    refusal = refuse(error, getattr(request.state, "request_id", None))
+    return Response(
+        refusal.body, status_code=refusal.status, headers=refusal.headers, media_type="application/json"
+    )
 
 
 async def _framework_error(request: Request, error: Exception) -> Response:

@@ -56,21 +56,42 @@ else wait for a time slice: a text among batches took twice as long."""
 _MAX_RETRY_AFTER_S = 60
 
 
+class Known(Protocol):
+    """What the network said before of windows like those of a row."""
+
+    def known(self, windows: Sequence[Any]) -> list[Any]:
+        """Return what it said of each window, None where it must be asked."""
+        ...
+
+    def learn(self, window: Any, run: Any) -> None:
+        """Keep what it said."""
+        ...
+
+
 class Row(NamedTuple):
-    """What is scored: the text as sent, its declared language, what it answers, and the certificate under
-    which the fast stage may clear it (None: the transformer scores it)."""
+    """What is scored: the text as sent, its declared language, what it answers, the certificate under which
+    the fast stage may clear it (None: the transformer scores it), whether its answer may be kept and given
+    again, and what is known of its windows."""
 
     text: object
     language: str | None = None
     context: str | None = None
     certificate: str | None = None
+    keep: bool = True
+    known: Known | None = None
 
 
 class RowScorer(Protocol):
     """What the engine needs of a scorer, from any thread: a row prepared, a window run, a row concluded."""
 
     def prepare(
-        self, text: object, *, language: str | None = None, context: object = None, certificate: str | None = None
+        self,
+        text: object,
+        *,
+        language: str | None = None,
+        context: object = None,
+        certificate: str | None = None,
+        keep: bool = True,
     ) -> Any:
         """Return a Scored where no network is needed, else what has `windows` and `tokens`."""
         ...
@@ -91,11 +112,12 @@ def unscored(reason: str) -> Scored:
 
 @dataclass(eq=False, slots=True)
 class _Windows:
-    """A prepared row: how many of its windows were begun, and what those that are done gave."""
+    """A prepared row: which of its windows are to be run, how many were begun, and what those that are done gave."""
 
     row: int
     prepared: Any = field(repr=False)
     runs: list[Any] = field(repr=False)
+    todo: list[int]
     missing: int
     begun: int = 0
 
@@ -211,17 +233,20 @@ class Engine:
         wait_s = math.ceil(self.queued_tokens * per_token_s / self._count)
         return min(_MAX_RETRY_AFTER_S, max(1, wait_s))
 
-    async def score(self, rows: Sequence[Row], *, deadline_ms: int) -> list[Scored]:
+    async def score(
+        self, rows: Sequence[Row], *, deadline_ms: int, accepted: bool = False
+    ) -> list[Scored]:
         """Score `rows` in order; rows that miss the deadline come back unscored.
 
-        Raises NotReady before `start`, Overloaded (with `retry_after_s`) where the queue is full.
+        `accepted`: they belong to what was accepted before, and are not refused now. Raises NotReady before
+        `start`, Overloaded (with `retry_after_s`) where the queue is full.
         """
         if not rows:
             return []
         loop = asyncio.get_running_loop()
         held = [_estimate(row) for row in rows]
         caller = _Caller(rows, loop, loop.create_future(), held, [None] * len(rows), missing=len(rows))
-        self._accept(caller, sum(held))
+        self._accept(caller, sum(held), always=accepted)
         try:
             async with asyncio.timeout(deadline_ms / 1000):
                 await caller.done
@@ -236,11 +261,12 @@ class Engine:
 
     # --- under the lock ---------------------------------------------------------------------------
 
-    def _accept(self, caller: _Caller, tokens: int) -> None:
+    def _accept(self, caller: _Caller, tokens: int, *, always: bool) -> None:
         with self._condition:
             if not self.ready:
                 raise NotReady("the engine is not running", code="engine_not_ready")
-            self.check_room(tokens)
+            if not always:
+                self.check_room(tokens)
             caller.left, caller.small = tokens, tokens <= SMALL_TOKENS
             self._queued_tokens[caller.small] += tokens
             self._callers.add(caller)
@@ -301,7 +327,7 @@ class Engine:
             elif not step.caller.preparing or self._preparer is None:
                 first = self._prepare(step.caller, step.row, begun=1)
                 if first is not None:
-                    self._run(_Step(step.caller, step.row, first, 0))
+                    self._run(_Step(step.caller, step.row, first, first.todo[0]))
             else:
                 with contextlib.suppress(RuntimeError):  # stopping: the caller has been answered
                     self._preparer.submit(self._prepare, step.caller, step.row, begun=0)
@@ -310,27 +336,32 @@ class Engine:
         """Prepare a row and queue its windows, but for the first `begun`; None where none is to be run."""
         if caller.closed:
             return None
-        text, language, context, certificate = caller.rows[row]
+        text, language, context, certificate, keep, known = caller.rows[row]
+        runs: list[Any] = []
         try:
-            found = self._scorer.prepare(text, language=language, context=context, certificate=certificate)
+            found = self._scorer.prepare(
+                text, language=language, context=context, certificate=certificate, keep=keep
+            )
+            if not isinstance(found, Scored):
+                runs = [None] * len(found.windows) if known is None else known.known(found.windows)
         except Exception as fault:
             found = _faulted(fault)
-        count = 0 if isinstance(found, Scored) else len(found.windows)
+        todo = [number for number, run in enumerate(runs) if run is None]
         with self._condition:
             caller.preparing = False
             if caller not in self._callers:
                 return None
-            if count:
-                self._hold(caller, row, found.tokens)
-                windows = _Windows(row, found, [None] * count, missing=count, begun=begun)
-                if begun < count:
+            if todo:
+                self._hold(caller, row, found.tokens * len(todo) // len(runs))
+                windows = _Windows(row, found, runs, todo, missing=len(todo), begun=begun)
+                if begun < len(todo):
                     caller.windows.append(windows)
             if caller.has_work:
                 self._turns.wait(caller, left=caller.left)
-                self._condition.notify(max(1, count - begun))
-        if count:
+                self._condition.notify(max(1, len(todo) - begun))
+        if todo:
             return windows
-        self._answer(caller, row, found if isinstance(found, Scored) else self._scorer.conclude(found, []))
+        self._answer(caller, row, found if isinstance(found, Scored) else self._conclude(found, runs))
         return None
 
     def _run(self, step: _Step) -> None:
@@ -339,7 +370,10 @@ class Engine:
         started = time.perf_counter()
         answer: Scored | None = None
         try:
-            windows.runs[number] = self._scorer.run(windows.prepared.windows[number])
+            window = windows.prepared.windows[number]
+            windows.runs[number] = run = self._scorer.run(window)
+            if (known := caller.rows[row].known) is not None:
+                known.learn(window, run)
         except Exception as fault:
             answer = _faulted(fault)
         with self._condition:
@@ -351,13 +385,13 @@ class Engine:
             if answer is not None and windows in caller.windows:
                 caller.windows.remove(windows)
         if answer is None and finished:
-            answer = self._conclude(windows)
+            answer = self._conclude(windows.prepared, windows.runs)
         if answer is not None:
             self._answer(caller, row, answer)
 
-    def _conclude(self, windows: _Windows) -> Scored:
+    def _conclude(self, prepared: Any, runs: Sequence[Any]) -> Scored:
         try:
-            return self._scorer.conclude(windows.prepared, windows.runs)
+            return self._scorer.conclude(prepared, runs)
         except Exception as fault:
             return _faulted(fault)
 
@@ -383,9 +417,9 @@ def _step_back() -> None:
 
 def _next_window(caller: _Caller) -> _Step:
     windows = caller.windows[0]
-    step = _Step(caller, windows.row, windows, windows.begun)
+    step = _Step(caller, windows.row, windows, windows.todo[windows.begun])
     windows.begun += 1
-    if windows.begun == len(windows.runs):
+    if windows.begun == len(windows.todo):
         caller.windows.popleft()
     return step
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import re
 import secrets
@@ -21,6 +20,7 @@ from typing import Any
 
 from prefilter.serving.admission import Admission
 from prefilter.serving.errors import InternalFault, NotReady, Overloaded, PrefilterError, TooLarge
+from prefilter.serving.refusal import Refuse, native
 from prefilter.serving.telemetry import UNMATCHED, Telemetry, where
 
 Scope = MutableMapping[str, Any]
@@ -34,7 +34,7 @@ logger = logging.getLogger("prefilter.gate")
 CLIENT_GONE = 499
 LINGER_S = 10
 STRANGER_LINGER_S = 1  # who has no key does not hold a permit for long
-SCORING = ("/v1/score",)
+SCORING = frozenset({"/v1/score", "/v1/moderations", "/v1alpha1/comments:analyze"})
 UNANNOUNCED_BYTES = 1024 * 1024
 """What a body without a Content-Length is taken to announce."""
 BEFORE_READINESS = ("/healthz", "/readyz", "/metrics")
@@ -58,20 +58,25 @@ class Gate:
         admission: Admission,
         max_body_bytes: int,
         started: Callable[[], bool],
+        refuse_for: Callable[[str], Refuse] = lambda _path: native,
     ) -> None:
-        """Wrap `app`; until `started` says so, everything but BEFORE_READINESS answers 503."""
+        """Wrap `app`; until `started` says so, everything but BEFORE_READINESS answers 503.
+
+        `refuse_for`: how a request for a path is refused.
+        """
         self._app = app
         self._admission = admission
         self._telemetry = telemetry
         self._max_body_bytes = max_body_bytes
         self._started = started
+        self._refuse_for = refuse_for
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request through."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        passage = _Passage(scope, receive, send, self._max_body_bytes)
+        passage = _Passage(scope, receive, send, self._max_body_bytes, self._refuse_for(scope["path"]))
         scope.setdefault("state", {})["request_id"] = passage.request_id
         started = time.perf_counter()
         try:
@@ -103,7 +108,8 @@ class Gate:
 class _Passage:
     """The two directions of one request."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, max_body_bytes: int) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, max_body_bytes: int, refuse: Refuse) -> None:
+        self._refuse = refuse
         self._receive = receive
         self._send = send
         self.request_id = _request_id(scope)
@@ -143,12 +149,14 @@ class _Passage:
         await self._send(message)
 
     async def refuse(self, error: PrefilterError) -> None:
-        body = json.dumps(error.to_json(self.request_id)).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        if error.retry_after_s is not None:
-            headers.append((b"retry-after", str(error.retry_after_s).encode()))
-        await self.send({"type": "http.response.start", "status": error.status, "headers": headers})
-        await self.send({"type": "http.response.body", "body": body})
+        refusal = self._refuse(error, self.request_id)
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(refusal.body)).encode()),
+            *((name.lower().encode(), value.encode()) for name, value in refusal.headers.items()),
+        ]
+        await self.send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": refusal.body})
 
 
 def _request_id(scope: Scope) -> str:

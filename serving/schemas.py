@@ -100,7 +100,7 @@ def read_object(
         raise BadRequest("a field stands twice", code="duplicate_field", field="body")
     for name in body:
         if name not in required and name not in optional:
-            raise BadRequest("unknown field", code="unknown_field", field=_shown(name))
+            raise BadRequest("unknown field", code="unknown_field", field=shown(name))
     for name in required:
         if name not in body:
             raise BadRequest("missing field", code="missing_field", field=name)
@@ -180,7 +180,7 @@ def _check_fields(item: dict[str, Any]) -> RowError | None:
         return RowError("duplicate_field", "a field stands twice")
     for name in item:
         if name not in _ITEM_FIELDS:
-            return RowError("unknown_field", f"unknown field: {_shown(name)}")
+            return RowError("unknown_field", f"unknown field: {shown(name)}")
     if "text" not in item:
         return RowError("missing_text", "text is missing")
     return None
@@ -210,5 +210,6 @@ def _refuse_constant(_name: str) -> Any:
     raise ValueError
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
+    """Return a field's name where it looks like one, else `?`: whatever a caller sends may be text."""
     return name if _NAME.fullmatch(name) else "?"

@@ -100,25 +100,24 @@ class Screening:
         policy_name: str | None = None,
         explain: bool = False,
         exact: bool = False,
+        keep: bool = True,
     ) -> ScreeningResult:
         """Screen `rows` under the active version of a policy (default: the settings') and record them.
 
         `exact` asks for the transformer on every row, as the settings may for every request; else the fast
         stage clears what it may under the policy's own certificate. Raises Unprocessable for an unknown
         policy, Overloaded before anything was scored, NotReady when the engine or the database does not
-        answer; then nothing is recorded.
+        answer; then nothing is recorded. Where not `keep`, decisions are recorded but nothing that comes from
+        a text is: no case, no digest, no answer to be given again.
         """
-        name = self._settings.policy if policy_name is None else policy_name
-        policy = self._policybook.known(name)
-        if policy is None:
-            policy = await asyncio.to_thread(self._policybook.active, name)
+        policy = await self.policy(policy_name)
         items = [row for row in rows if isinstance(row, Item)]
         certificates = self._certificates(items, policy, exact=exact or self._settings.exact)
         scored = await self._engine.score(
-            [Row(item.text, item.language, item.context, certificates[item.source]) for item in items],
+            [Row(item.text, item.language, item.context, certificates[item.source], keep) for item in items],
             deadline_ms=self._settings.deadline_ms,
         )
-        screened = await asyncio.to_thread(self._decide_and_record, items, scored, policy, principal)
+        screened = await self.record(items, scored, policy, principal=principal, keep=keep)
         answers = iter(screened)
         return ScreeningResult(
             rows=tuple(
@@ -129,6 +128,29 @@ class Screening:
             model_version=self._model_version,
             uncalibrated=self._uncalibrated,
             explain=explain,
+        )
+
+    async def policy(self, name: str | None) -> Policy:
+        """Return the active version of a policy (None: the settings'); raises Unprocessable where there is none."""
+        name = self._settings.policy if name is None else name
+        return self._policybook.known(name) or await asyncio.to_thread(self._policybook.active, name)
+
+    async def record(
+        self,
+        items: Sequence[Item],
+        scored: Sequence[Scored],
+        policy: Policy,
+        *,
+        principal: Principal,
+        keep: bool = True,
+    ) -> list[ScreenedItem]:
+        """Decide items that were scored, and record that in one transaction; raises NotReady as `screen` does."""
+        return await asyncio.to_thread(self._decide_and_record, items, scored, policy, principal, keep)
+
+    def decide(self, scored: Scored, policy: Policy, *, source: str | None) -> Decision:
+        """Return what a policy says of an item that was scored, unrecorded."""
+        return decide(
+            scored.scores, policy, source=source, unscored=scored.unscored, uncalibrated=self._uncalibrated
         )
 
     def _certificates(
@@ -174,7 +196,12 @@ class Screening:
         return case_id
 
     def _decide_and_record(
-        self, items: Sequence[Item], scored: Sequence[Scored], policy: Policy, principal: Principal
+        self,
+        items: Sequence[Item],
+        scored: Sequence[Scored],
+        policy: Policy,
+        principal: Principal,
+        keep: bool,
     ) -> list[ScreenedItem]:
         now = self._clock()
         answers: list[ScreenedItem] = []
@@ -184,16 +211,10 @@ class Screening:
             if result.error is not None:
                 answers.append(ScreenedItem(item.id, error=result.error))
                 continue
-            decision = decide(
-                result.scores,
-                policy,
-                source=item.source,
-                unscored=result.unscored,
-                uncalibrated=self._uncalibrated,
-            )
-            row = self._row(item, result, decision, principal, now)
+            decision = self.decide(result, policy, source=item.source)
+            row = self._row(item, result, decision, principal, now, keep=keep)
             rows.append(row)
-            if decision.outcome == Outcome.REVIEW and decision.enforced:
+            if decision.outcome == Outcome.REVIEW and decision.enforced and keep:
                 deferred.append(NewCase(row, item.text, _spans(result, decision), context=item.context))
             answers.append(ScreenedItem(row.item_id, item.source, None, result, decision, row.id))
         if not rows:
@@ -202,15 +223,25 @@ class Screening:
         return [replace(answer, case_id=cases.get(answer.decision_id or "")) for answer in answers]
 
     def _row(
-        self, item: Item, result: Scored, decision: Decision, principal: Principal, now: datetime
+        self,
+        item: Item,
+        result: Scored,
+        decision: Decision,
+        principal: Principal,
+        now: datetime,
+        *,
+        keep: bool,
     ) -> DecisionRow:
-        digest = self._store.digest(item.text)
+        decision_id = new_id("dec")
+        # The digest of what is not to be kept is its decision's: no text has that one.
+        digest = self._store.digest(item.text if keep else decision_id)
+        context = item.context if keep else None
         return DecisionRow(
-            id=new_id("dec"),
+            id=decision_id,
             # An item sent without an id gets one from its text, so that a retry is the same item again.
             item_id=item.id or f"itm_{digest[:32]}",
             text_digest=digest,
-            context_digest=None if item.context is None else self._store.digest(item.context, kind="context"),
+            context_digest=None if context is None else self._store.digest(context, kind="context"),
             outcome=decision.outcome.value,
             because=[because.to_json() for because in decision.because],
             scores={category: float(score) for category, score in result.scores.items()},

@@ -78,6 +78,7 @@ class SpokenScorer:
         language: str | None = None,
         context: object = None,
         certificate: str | None = None,
+        keep: bool = True,
     ) -> Spoken | Scored:
         """Cut a text into windows at `|`; `obvious` is cleared where a certificate allows it."""
         self.seen.append(text)

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from prefilter.serving import schemas
+from prefilter.serving.api.screened import screened
 from prefilter.serving.api.wire import caller, document, part, raw_body, run
 from prefilter.serving.gate import CLIENT_GONE
 from prefilter.serving.policies import Policy
@@ -60,7 +61,7 @@ _REQUEST = {
 async def score(request: Request) -> Response:
     """Screen a batch; a client that hangs up stops the scoring of its rows."""
     who = await asyncio.to_thread(caller, request, "pipeline")
-    settings, screening = part(request, "settings"), part(request, "screening")
+    settings = part(request, "settings")
     raw = await raw_body(request)
     read = functools.partial(
         schemas.read_score_request,
@@ -71,39 +72,13 @@ async def score(request: Request) -> Response:
     )
     body = read() if len(raw) <= SMALL_BODY_BYTES else await run(read)
     del raw, read
-    screen = asyncio.create_task(
-        screening.screen(
-            body.rows, principal=who, policy_name=body.policy, explain=body.explain, exact=body.exact
-        )
+    result = await screened(
+        request, body.rows, principal=who, policy=body.policy, explain=body.explain, exact=body.exact
     )
-    gone = asyncio.create_task(_hang_up(request))
-    try:
-        await asyncio.wait({screen, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not screen.done():
-            return Response(status_code=CLIENT_GONE)
-        result: ScreeningResult = screen.result()
-    finally:
-        screen.cancel()
-        gone.cancel()
-    _count(part(request, "telemetry"), result)
+    if result is None:
+        return Response(status_code=CLIENT_GONE)
     rendered = _render(result) if len(result.rows) <= FEW_ROWS else await run(_render, result)
     return Response(rendered, media_type="application/json")
-
-
-async def _hang_up(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-def _count(telemetry: Any, result: ScreeningResult) -> None:
-    scored = [row.scored for row in result.rows if row.scored is not None]
-    telemetry.screened(
-        outcomes=["error" if row.decision is None else row.decision.outcome.value for row in result.rows],
-        stages=[answer.stage for answer in scored if answer.scores],
-        unscored=[answer.unscored for answer in scored if answer.unscored is not None],
-    )
-    telemetry.tokens.inc(sum(answer.tokens_seen for answer in scored))
-    telemetry.cases.inc(sum(row.case_id is not None for row in result.rows))
 
 
 def _render(result: ScreeningResult) -> bytes:

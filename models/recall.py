@@ -1,0 +1,68 @@
+"""Recall: what the network said of the windows of a text that grows, so that only changed windows are run again.
+
+A text that grows at its end keeps the windows it had, all but the last: a window is cut from the left, and what
+follows it changes neither its pieces nor where it ends (`windows`). One exception is kept in mind by whoever asks
+which windows may still change: normalisation joins single letters that stand apart, and up to three of them at the
+end may turn out to begin such a word. Holds word pieces' digests and the network's answers, never text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from prefilter.models.windows import Window
+
+JOINED_CHARS = 16
+"""What lies this close to the end may be read otherwise when more follows: three single letters, what stands between
+them, and room to spare."""
+
+Run = TypeVar("Run")
+Piece = TypeVar("Piece")
+
+
+def digest(window: Window) -> bytes:
+    """What tells a window from another: all that the network reads of it."""
+    return hashlib.blake2b(window.ids.tobytes() + window.types.tobytes(), digest_size=16).digest()
+
+
+class Recall(Generic[Piece, Run]):
+    """The windows of one text as it was last prepared, and what is known of them. For one text at a time."""
+
+    def __init__(
+        self,
+        digest_of: Callable[[Piece], bytes],
+        span_of: Callable[[Piece], tuple[int, int]],
+    ) -> None:
+        """`digest_of` tells windows apart; `span_of` says where one lies in the text, [start, end) in code points."""
+        self._digest_of, self._span_of = digest_of, span_of
+        self._runs: dict[bytes, Run] = {}
+        self.spans: tuple[tuple[int, int], ...] = ()
+        self.ran = 0
+        """How many windows the network has run for this text so far."""
+
+    def known(self, windows: Sequence[Piece]) -> list[Run | None]:
+        """Return what is known of each window, None where it must be run; the windows of before are forgotten."""
+        digests = [self._digest_of(window) for window in windows]
+        found = [self._runs.get(key) for key in digests]
+        self._runs = {key: run for key, run in zip(digests, found, strict=True) if run is not None}
+        self.spans = tuple(self._span_of(window) for window in windows)
+        return found
+
+    def learn(self, window: Piece, run: Run) -> None:
+        """Keep what the network said of a window."""
+        self._runs[self._digest_of(window)] = run
+        self.ran += 1
+
+    def open_window(self, length: int) -> tuple[int, int]:
+        """Return (number, start) of the first window that may change when more follows the `length` characters."""
+        for number, (start, end) in enumerate(self.spans[:-1]):
+            if end > length - JOINED_CHARS:
+                return number, start
+        return (len(self.spans) - 1, self.spans[-1][0]) if self.spans else (0, 0)
+
+
+def of_text() -> Recall[Window, object]:
+    """Return the recall of one growing text."""
+    return Recall(digest, lambda window: (window.start, window.end))

@@ -1,0 +1,29 @@
+"""The doors of others: endpoints that speak the wire formats of moderation services people already call.
+
+Each reads a foreign body, calls the same use case as the native API, and answers in the foreign shape, its
+errors included. No scoring, no decisions and no SQL here.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from prefilter.serving.compat import moderations, openai_errors
+from prefilter.serving.refusal import Refuse, native
+
+router = APIRouter()
+for door in (moderations,):
+    router.include_router(door.router)
+
+_DOORS: tuple[tuple[str, Refuse], ...] = (("/v1/moderations", openai_errors.refusal),)
+
+
+def refuse_for(path: str) -> Refuse:
+    """Return how a request for `path` is refused: in its door's shape, else the native one."""
+    for prefix, refuse in _DOORS:
+        if path == prefix or path.startswith(f"{prefix}/"):
+            return refuse
+    return native
+
+
+__all__ = ["refuse_for", "router"]

@@ -1,0 +1,42 @@
+"""A refusal: an error as the bytes of an answer, in the shape that the door it came through promises.
+
+Every door says no in its own words: the native one here, those of others in `compat`. Plain values, so that
+the gate, which stands before every framework, and the application's handlers answer alike.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prefilter.serving.errors import PrefilterError, Unauthorised
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A whole answer: its status, its headers beside those of every answer, and its JSON body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+Refuse = Callable[[PrefilterError, str | None], Refusal]
+"""Says no to one request: the error, and the request's id where it is known."""
+
+
+def native(error: PrefilterError, request_id: str | None) -> Refusal:
+    """Return the refusal of the native API: `{"error": {"code", "message", "field"?, "row"?, "request_id"}}`."""
+    return written(error, error.status, error.to_json(request_id))
+
+
+def written(error: PrefilterError, status: int, body: Mapping[str, Any]) -> Refusal:
+    """Return `body` as a refusal with the headers that every door sends: when to come again, what is needed."""
+    headers: dict[str, str] = {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, Unauthorised):
+        headers["WWW-Authenticate"] = "Bearer"
+    return Refusal(status, headers, json.dumps(body, ensure_ascii=True, separators=(",", ":")).encode("ascii"))
