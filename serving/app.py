@@ -88,6 +88,7 @@ def create_app(
     state.triage = Triage(state.store, settings)
     state.policybook = PolicyBook(state.store, settings)
     state.admission = Admission(permits=settings.max_waiting, max_bytes=settings.max_waiting_bytes)
+    state.streams = Admission(permits=settings.max_streams, max_bytes=1)
     state.scorer = state.engine = state.screening = state.admin_key = None
     app.include_router(api)
     app.include_router(compat)
@@ -96,6 +97,7 @@ def create_app(
         Gate,
         telemetry=state.telemetry,
         admission=state.admission,
+        streams=state.streams,
         max_body_bytes=settings.max_body_bytes,
         started=lambda: state.screening is not None,
         refuse_for=refuse_for,

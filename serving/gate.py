@@ -35,6 +35,7 @@ CLIENT_GONE = 499
 LINGER_S = 10
 STRANGER_LINGER_S = 1  # who has no key does not hold a permit for long
 SCORING = frozenset({"/v1/score", "/v1/moderations", "/v1alpha1/comments:analyze"})
+STREAM = "/v1/stream"
 UNANNOUNCED_BYTES = 1024 * 1024
 """What a body without a Content-Length is taken to announce."""
 BEFORE_READINESS = ("/healthz", "/readyz", "/metrics")
@@ -56,16 +57,19 @@ class Gate:
         *,
         telemetry: Telemetry,
         admission: Admission,
+        streams: Admission,
         max_body_bytes: int,
         started: Callable[[], bool],
         refuse_for: Callable[[str], Refuse] = lambda _path: native,
     ) -> None:
         """Wrap `app`; until `started` says so, everything but BEFORE_READINESS answers 503.
 
-        `refuse_for`: how a request for a path is refused.
+        `admission` has the permits of requests, `streams` those of streams, which stay. `refuse_for`: how a
+        request for a path is refused.
         """
         self._app = app
         self._admission = admission
+        self._streams = streams
         self._telemetry = telemetry
         self._max_body_bytes = max_body_bytes
         self._started = started
@@ -73,10 +77,11 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request through."""
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        passage = _Passage(scope, receive, send, self._max_body_bytes, self._refuse_for(scope["path"]))
+        kind = _Passage if scope["type"] == "http" else _Channel
+        passage = kind(scope, receive, send, self._max_body_bytes, self._refuse_for(scope["path"]))
         scope.setdefault("state", {})["request_id"] = passage.request_id
         started = time.perf_counter()
         try:
@@ -84,7 +89,10 @@ class Gate:
                 await passage.refuse(TooLarge())
             elif scope["path"] not in BEFORE_READINESS and not self._started():
                 await passage.refuse(NotReady("the server is starting", retry_after_s=1))
-            elif scope["method"] == "POST" and scope["path"] in SCORING:
+            elif scope["path"] == STREAM:
+                with self._streams.permit(0):
+                    await self._app(scope, passage.receive, passage.send)
+            elif scope.get("method") == "POST" and scope["path"] in SCORING:
                 with self._admission.permit(_content_length(scope) or UNANNOUNCED_BYTES):
                     await self._app(scope, passage.receive, passage.send)
             else:
@@ -97,7 +105,7 @@ class Gate:
                 await passage.refuse(InternalFault())
         finally:
             self._telemetry.answered(
-                method=scope["method"],
+                method=scope.get("method", "WEBSOCKET"),
                 route=_route(scope),
                 status=passage.status or CLIENT_GONE,
                 seconds=time.perf_counter() - started,
@@ -139,7 +147,8 @@ class _Passage:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            await self._linger()
+            if self.status >= 400:  # else whoever answers has read what it wants to, or is still reading
+                await self._linger()
             headers = list(message.get("headers", ()))
             present = {name.lower() for name, _ in headers}
             headers += [header for header in _HEADERS if header[0] not in present]
@@ -149,14 +158,43 @@ class _Passage:
         await self._send(message)
 
     async def refuse(self, error: PrefilterError) -> None:
+        status, headers, body = self._refused(error)
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
+
+    def _refused(self, error: PrefilterError) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         refusal = self._refuse(error, self.request_id)
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(refusal.body)).encode()),
             *((name.lower().encode(), value.encode()) for name, value in refusal.headers.items()),
         ]
-        await self.send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-        await self.send({"type": "http.response.body", "body": refusal.body})
+        return refusal.status, headers, refusal.body
+
+
+class _Channel(_Passage):
+    """The two directions of one WebSocket."""
+
+    async def receive(self) -> Message:
+        return await self._receive()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "websocket.accept":
+            self.status = 101
+            message = {**message, "headers": [*message.get("headers", ()), self._own_header]}
+        elif message["type"] == "websocket.http.response.start":
+            self.status = message["status"]
+            message = {**message, "headers": [*message.get("headers", ()), *_HEADERS, self._own_header]}
+        await self._send(message)
+
+    async def refuse(self, error: PrefilterError) -> None:
+        status, headers, body = self._refused(error)
+        await self.send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+        await self.send({"type": "websocket.http.response.body", "body": body})
+
+    @property
+    def _own_header(self) -> tuple[bytes, bytes]:
+        return b"x-request-id", self.request_id.encode()
 
 
 def _request_id(scope: Scope) -> str:

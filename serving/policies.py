@@ -28,7 +28,9 @@ from prefilter.models.labels import ANY, HEADS
 PRESETS: tuple[str, ...] = ("model-output", "pretraining-corpus", "monitor-only")
 UNREADABLE: frozenset[str] = frozenset({"unreadable_language", "unreadable_script", "unknown_word_pieces"})
 _PRESET_DIR = Path(__file__).parent / "presets"
-_BODY_KEYS = frozenset({"categories", "unreadable", "enforced", "sources", "reason"})
+_BODY_KEYS = frozenset({"categories", "unreadable", "enforced", "sources", "streaming", "reason"})
+_STREAMING_KEYS = frozenset({"max_unsafe_chars"})
+MAX_UNSAFE_CHARS = 10_000
 _BAND_KEYS = frozenset({"review", "block", "reason"})
 _MAX_REASON_CHARS = 2_000
 _MAX_SOURCES = 100
@@ -97,6 +99,8 @@ class Policy:
     enforced: bool = True
     sources: Mapping[str, Mapping[str, Bands]] = field(default_factory=lambda: MappingProxyType({}))
     reason: str = ""
+    max_unsafe_chars: int = 0
+    """Of a text screened while it is written: how much of the window it is cut for may have gone out."""
 
     def bands_for(self, source: str | None) -> Mapping[str, Bands]:
         """Return the bands that hold for a source: the policy's own, overridden by the source's."""
@@ -118,6 +122,8 @@ class Policy:
             "enforced": self.enforced,
             "reason": self.reason,
         }
+        if self.max_unsafe_chars:
+            body["streaming"] = {"max_unsafe_chars": self.max_unsafe_chars}
         if self.sources:
             body["sources"] = {
                 source: {name: bands.to_body() for name, bands in overrides.items()}
@@ -145,6 +151,7 @@ class Policy:
             enforced=enforced,
             sources=_read_sources(body.get("sources", {})),
             reason=_read_reason(body.get("reason", ""), at="reason"),
+            max_unsafe_chars=_read_streaming(body.get("streaming", {})),
         )
 
 
@@ -304,6 +311,17 @@ def _read_unreadable(value: object) -> Outcome:
     if value not in (Outcome.REVIEW.value, Outcome.BLOCK.value):
         raise PolicyError("must be review or block: what cannot be read is never allowed", field="unreadable")
     return Outcome(str(value))
+
+
+def _read_streaming(value: object) -> int:
+    if not isinstance(value, Mapping):
+        raise PolicyError('must be {"max_unsafe_chars": number}', field="streaming")
+    _refuse_unknown(value, _STREAMING_KEYS, at="streaming.")
+    chars = value.get("max_unsafe_chars", 0)
+    if isinstance(chars, bool) or not isinstance(chars, int) or not 0 <= chars <= MAX_UNSAFE_CHARS:
+        message = f"must be a whole number from 0 to {MAX_UNSAFE_CHARS}"
+        raise PolicyError(message, field="streaming.max_unsafe_chars")
+    return chars
 
 
 def _read_sources(value: object) -> Mapping[str, Mapping[str, Bands]]:

@@ -87,7 +87,7 @@ class Screening:
         self._settings = settings
         self._policybook = policybook
         self._triage = triage
-        self._model_version = model_version
+        self.model_version = model_version
         self._uncalibrated = tuple(uncalibrated)
         self._certificate_for = certificate_for
         self._clock = clock
@@ -125,7 +125,7 @@ class Screening:
                 for row in rows
             ),
             policy=policy,
-            model_version=self._model_version,
+            model_version=self.model_version,
             uncalibrated=self._uncalibrated,
             explain=explain,
         )
@@ -248,7 +248,7 @@ class Screening:
             enforced=decision.enforced,
             policy_name=decision.policy_name,
             policy_version=decision.policy_version,
-            model_version=self._model_version,
+            model_version=self.model_version,
             key_name=principal.name,
             created_at=now,
             source=item.source,

@@ -97,6 +97,12 @@ def log_to_stderr() -> None:
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for name in ("prefilter", "uvicorn"):
         logging.getLogger(name).setLevel(logging.INFO)
+    logging.getLogger("uvicorn.error").addFilter(_names_no_path)
+
+
+def _names_no_path(record: logging.LogRecord) -> bool:
+    """Keep out what the HTTP library says of each WebSocket: it quotes queries, and keys stand there."""
+    return "WebSocket" not in str(record.msg) and "connection" not in str(record.msg)
 
 
 def address_of(settings: Settings, listener: socket.socket) -> str:

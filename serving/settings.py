@@ -47,6 +47,9 @@ class Settings:
     max_queued_tokens: int = 0
     max_waiting: int = 256
     max_waiting_bytes: int = 128 * MEBIBYTE
+    max_streams: int = 64
+    max_stream_chars: int = 100_000
+    stream_idle_s: int = 120
     exact: bool = False
     repeats_mb: int = 64
     lease_seconds: int = 600
@@ -103,6 +106,9 @@ _AT_LEAST_ONE = (
     "workers",
     "max_waiting",
     "max_waiting_bytes",
+    "max_streams",
+    "max_stream_chars",
+    "stream_idle_s",
     "lease_seconds",
     "retention_days",
     "session_hours",
@@ -138,6 +144,9 @@ _READERS: dict[str, Callable[[str], object]] = {
     "max_queued_tokens": int,
     "max_waiting": int,
     "max_waiting_bytes": int,
+    "max_streams": int,
+    "max_stream_chars": int,
+    "stream_idle_s": int,
     "exact": _truth,
     "repeats_mb": int,
     "lease_seconds": int,

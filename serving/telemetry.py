@@ -23,7 +23,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prefilter.models.scored import FAST, FULL
 from prefilter.serving.settings import SHARED_METRICS
 
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"})
+STREAM_ENDS = ("done", "cut", "broken", "gone")
 UNMATCHED = "unmatched"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -82,6 +83,12 @@ class Telemetry:
         )
         self.tokens = Counter("prefilter_tokens_total", "Word pieces scored.", registry=self.registry)
         self.cases = Counter("prefilter_cases_total", "Cases opened by screening.", registry=self.registry)
+        self.streams = Counter(
+            "prefilter_streams_total",
+            "Streams that ended: whole, cut, broken by an error, or left by their client.",
+            ("end",),
+            registry=self.registry,
+        )
         self._queue = Gauge(
             "prefilter_queue_tokens",
             "Tokens waiting or under way.",
@@ -100,6 +107,8 @@ class Telemetry:
             self.stages.labels(stage)
         for result in ("hit", "miss"):
             self.repeats.labels(result)
+        for end in STREAM_ENDS:
+            self.streams.labels(end)
         self._ready.set(0)
         self._queued_tokens: Callable[[], float] = lambda: 0.0
         self._is_ready: Callable[[], bool] = lambda: False

@@ -45,6 +45,7 @@ class Caller:
             app,
             telemetry=Telemetry(),
             admission=admission or Admission(permits=1, max_bytes=max_body_bytes),
+            streams=Admission(permits=1, max_bytes=1),
             max_body_bytes=max_body_bytes,
             started=lambda: True,
         )

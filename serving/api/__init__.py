@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from prefilter.serving.api import audit, cases, decisions, items, keys, operations, policies, score
+from prefilter.serving.api import audit, cases, decisions, items, keys, operations, policies, score, stream
 
 router = APIRouter()
-for group in (operations, score, decisions, items, policies, cases, audit, keys):
+for group in (operations, score, stream, decisions, items, policies, cases, audit, keys):
     router.include_router(group.router)
 
 __all__ = ["router"]

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from prefilter.serving.api.wire import Anyone, Safety, answer, document, part, read_object, run, whole_number
 from prefilter.serving.errors import Forbidden
+from prefilter.serving.policies import MAX_UNSAFE_CHARS
 
 if TYPE_CHECKING:
     from prefilter.serving.store.policies import PolicyRow
@@ -29,6 +30,11 @@ _FIELDS = {
     "unreadable": {"enum": ["review", "block"]},
     "enforced": {"type": "boolean"},
     "sources": {"type": "object", "additionalProperties": _CATEGORIES},
+    "streaming": {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"max_unsafe_chars": {"type": "integer", "minimum": 0, "maximum": MAX_UNSAFE_CHARS}},
+    },
     "reason": {"type": "string"},
 }
 _DRAFT = {"type": "object", "required": ["categories", "reason"], "properties": _FIELDS}
@@ -38,7 +44,7 @@ _CHANGE = {
     "required": ["reason"],
     "properties": {"reason": {"type": "string"}, "active_version": {"type": "integer", "minimum": 0}},
 }
-_OPTIONAL: dict[str, type] = {"unreadable": str, "enforced": bool, "sources": dict}
+_OPTIONAL: dict[str, type] = {"unreadable": str, "enforced": bool, "sources": dict, "streaming": dict}
 
 
 @router.get("", summary="Every policy and its active version.")

@@ -10,7 +10,7 @@ from fastapi import Depends, Security
 from fastapi.security import HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 
 from prefilter.serving import schemas
@@ -44,7 +44,7 @@ def allow(*roles: str) -> Callable[[Principal], Awaitable[Principal]]:
     return check
 
 
-def caller(request: Request, *roles: str) -> Principal:
+def caller(request: HTTPConnection, *roles: str) -> Principal:
     """Return who calls, as the dependencies above do, for a route whose time counts; blocks on the database."""
     part(request, "engine")
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
@@ -63,7 +63,7 @@ Safety = Annotated[Principal, Depends(allow("safety"))]
 Admin = Annotated[Principal, Depends(allow())]
 
 
-def part(request: Request, name: str) -> Any:
+def part(request: HTTPConnection, name: str) -> Any:
     """Return a part of the running application; raises NotReady before it has started."""
     found = getattr(request.app.state, name, None)
     if found is None:

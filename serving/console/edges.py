@@ -13,7 +13,7 @@ from typing import Any
 
 from prefilter.models.labels import ANY, CATEGORIES
 from prefilter.serving.errors import BadRequest
-from prefilter.serving.policies import Bands, Policy
+from prefilter.serving.policies import MAX_UNSAFE_CHARS, Bands, Policy
 
 ROWS: tuple[str, ...] = (ANY, *CATEGORIES)
 
@@ -65,8 +65,17 @@ def body_of(fields: Mapping[str, str], base: Policy) -> dict[str, Any]:
         unreadable=fields.get("unreadable", base.unreadable.value),
         enforced=fields.get("enforced", "") == "yes",
         reason=fields.get("reason", "").strip(),
+        streaming={"max_unsafe_chars": _chars(fields, base.max_unsafe_chars)},
     )
     return body
+
+
+def _chars(fields: Mapping[str, str], base: int) -> int:
+    raw = fields.get("max_unsafe_chars", str(base)).strip()
+    if not raw.isascii() or not raw.isdigit() or int(raw[:9]) > MAX_UNSAFE_CHARS:
+        message = f"How much may go out is a whole number from 0 to {MAX_UNSAFE_CHARS}."
+        raise BadRequest(message, field="streaming.max_unsafe_chars")
+    return int(raw)
 
 
 def _edge(fields: Mapping[str, str], field: str, category: str) -> float | None:

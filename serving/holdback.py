@@ -1,0 +1,93 @@
+"""Holdback: how much of a text that is still being written may go out.
+
+A word, an emoji (a grapheme cluster) and an escape leave whole or not at all, and of a text that is allowed so far
+everything goes out that no change to come can make part of a refusal, and `max_unsafe_chars` more. What can still
+change is the last window the model reads: it begins where the one before was cut, and grows until it is cut
+itself. A text is cut because of a window, so that at most `max_unsafe_chars` characters of the window that was
+refused have ever gone out: the bound holds for every text, whatever the model thinks of it. A refusal waits until
+its window is whole, since half a sentence often looks worse than the whole one; nothing goes out meanwhile.
+
+Pure: no model, no clock, no policy. Positions are code points, ranges half-open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import regex
+
+MAX_WORD_CHARS = 64
+"""A longer word (an address, an encoded file) leaves in parts, between clusters and escapes."""
+_CLUSTER = regex.compile(r"\X")
+_UNFINISHED = regex.compile(
+    r"(?:&#?[0-9A-Za-z]{0,31}|\\(?:x[0-9A-Fa-f]{0,1}|u[0-9A-Fa-f]{0,3}|u\{[0-9A-Fa-f]{0,6}|U[0-9A-Fa-f]{0,7})?"
+    r"|%[0-9A-Fa-f]?)\Z"
+)
+
+
+def boundary(text: str, end: int, *, after: int = 0) -> int:
+    """Return the last place up to `end` where `text` can be parted, never before `after`.
+
+    Before white space, else (in a word over MAX_WORD_CHARS) between grapheme clusters and outside an escape. The
+    last cluster of a text may still grow and is not parted from what follows it.
+    """
+    end = min(end, len(text))
+    lowest = max(after, end - MAX_WORD_CHARS)
+    for place in range(min(end, len(text) - 1), lowest, -1):
+        if text[place].isspace():
+            return place
+    if lowest == after:
+        return after
+    base = max(after, lowest - MAX_WORD_CHARS)
+    found = base
+    for cluster in _CLUSTER.finditer(text, base):
+        if cluster.end() > end or cluster.end() == len(text):
+            break
+        found = cluster.end()
+    unfinished = _UNFINISHED.search(text, base, found)
+    return max(after, unfinished.start() if unfinished is not None else found)
+
+
+@dataclass(slots=True)
+class Holdback:
+    """One text's state: `released` characters are out, `checked` were judged, and whether a window is in doubt."""
+
+    max_unsafe_chars: int
+    released: int = 0
+    checked: int = 0
+    doubted_window: int | None = None
+    """The number of the window that was open when the text was last refused, None where it is allowed."""
+
+    def allowed(self, text: str, checked: int, *, open_start: int, whole: bool) -> str:
+        """The first `checked` characters are allowed: return what goes out now.
+
+        `open_start`: where the first window begins that may still change. `whole`: nothing follows.
+        """
+        self.checked, self.doubted_window = checked, None
+        if whole:
+            return self._release(text, checked)
+        limit = min(checked, open_start + self.max_unsafe_chars)
+        return self._release(text, max(self.released, boundary(text, limit, after=self.released)))
+
+    def everything(self, text: str) -> str:
+        """Nothing is held back: return what has not gone out yet."""
+        return self._release(text, len(text))
+
+    def refused(self, checked: int, *, open_window: int, whole: bool) -> bool:
+        """The first `checked` characters are not allowed: say whether that is final.
+
+        It is when nothing follows, or when the window that was open when doubt began is open no more.
+        """
+        self.checked = checked
+        if self.doubted_window is None:
+            self.doubted_window = open_window
+        return whole or open_window > self.doubted_window
+
+    def unsafe(self, open_start: int) -> int:
+        """Return how many characters of the windows from `open_start` on have gone out."""
+        return max(0, self.released - open_start)
+
+    def _release(self, text: str, end: int) -> str:
+        out = text[self.released : end]
+        self.released = end
+        return out

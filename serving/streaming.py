@@ -1,0 +1,196 @@
+"""Streaming: screens a text while it is being written, and lets out what is known to be safe enough.
+
+Whenever enough is new, the text so far is scored as `/v1/score` would score it, and the policy decides; only
+windows that changed are run (`models.recall`). `holdback` says what may go out, and when a refusal is final. One
+stream is one screening: its decision, of the text up to where it ended or was cut, is recorded once, with the case
+it may open; of a client who went away too, where text had gone out. A policy that is not enforced lets everything
+out at once and says at the end what it would have done. A text that cannot be scored is refused, never let out.
+
+Knows no transport: parts come in by `add` and `end`, on the event loop, and events go out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from prefilter.models.recall import of_text
+from prefilter.models.scored import Scored
+from prefilter.models.text import RowError
+from prefilter.serving.arriving import Arriving
+from prefilter.serving.auth import Principal
+from prefilter.serving.engine import Engine, Row
+from prefilter.serving.holdback import Holdback, boundary
+from prefilter.serving.policies import Decision, Outcome, Policy
+from prefilter.serving.schemas import Item
+from prefilter.serving.screening import ScreenedItem, Screening
+
+CHECK_CHARS = 32
+"""So many new characters are checked together: some eight word pieces, a sixth of a second of a fast model."""
+CHECKS = 512
+"""A long text is read again at most about so often for each time it doubles."""
+UNREAD_CHARS = 512
+"""A text that cannot be read or scored is waited for as long as for a window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a stream is asked to be: what its text answers and where it comes from, as an item's."""
+
+    policy: Policy
+    item_id: str | None = None
+    language: str | None = None
+    source: str | None = None
+    context: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Text that goes out."""
+
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a stream ended: whole, or cut; and its decision, where one was made."""
+
+    cut: bool
+    decision: Decision | None
+    screened: ScreenedItem | None
+    released_chars: int
+    total_chars: int
+    unsafe_chars: int
+    windows_run: int
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The stream broke the contract: nothing more goes out, and there is no outcome."""
+
+    error: RowError
+    released_chars: int
+
+
+class Streaming:
+    """One stream of one caller."""
+
+    def __init__(
+        self,
+        opened: Opened,
+        *,
+        screening: Screening,
+        engine: Engine,
+        principal: Principal,
+        deadline_ms: int,
+        max_chars: int,
+    ) -> None:
+        self._opened = opened
+        self._screening = screening
+        self._engine = engine
+        self._principal = principal
+        self._deadline_ms = deadline_ms
+        self._arriving = Arriving(max_chars=max_chars)
+        self._holdback = Holdback(opened.policy.max_unsafe_chars)
+        self._recall = of_text()
+        self._changed = asyncio.Event()
+        self._error: RowError | None = None
+        self._scored: Scored | None = None
+        self._recorded = False
+        self._checked = 0
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that decides, the same version to the end."""
+        return self._opened.policy
+
+    @property
+    def model_version(self) -> str:
+        """The model that scores."""
+        return self._screening.model_version
+
+    def add(self, part: str) -> None:
+        """Take the next part of the text."""
+        if self._error is None and not self._arriving.ended:
+            self._error = self._arriving.add(part)
+            self._changed.set()
+
+    def end(self) -> None:
+        """Nothing follows."""
+        if not self._arriving.ended:
+            self._error = self._error or self._arriving.end()
+            self._changed.set()
+
+    async def events(self) -> AsyncIterator[Released | Ended | Broken]:
+        """Yield what goes out, and last how it ended. Raises NotReady where that could not be recorded."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            if self._error is not None:
+                await self.record()
+                yield Broken(self._error, self._holdback.released)
+                return
+            whole, text = self._arriving.ended, self._arriving.text
+            if not self.policy.enforced and (out := self._holdback.everything(text)):
+                yield Released(out)
+            upto = len(text) if whole else boundary(text, len(text), after=self._checked)
+            if not whole and upto - self._checked < max(CHECK_CHARS, len(text) // CHECKS):
+                continue
+            ended = None
+            async for event in self._check(text, upto, whole=whole):
+                yield event
+                ended = event if isinstance(event, Ended) else ended
+            if ended is not None:
+                return
+
+    async def record(self) -> ScreenedItem | None:
+        """Record the decision of what was checked last, once; None where nothing was, or it is recorded."""
+        if self._recorded or self._scored is None:
+            return None
+        self._recorded = True
+        opened = self._opened
+        text = self._arriving.text[: self._checked]
+        item = Item(opened.item_id, text, opened.language, opened.source, opened.context)
+        rows = await self._screening.record([item], [self._scored], opened.policy, principal=self._principal)
+        return rows[0]
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    async def _check(self, text: str, upto: int, *, whole: bool) -> AsyncIterator[Released | Ended]:
+        prefix = text[:upto]
+        if not prefix.strip():  # nothing to judge yet
+            if whole:
+                yield Released(text)
+                yield self._ended(None, None, cut=False)
+            return
+        opened, held = self._opened, self._holdback
+        row = Row(prefix, opened.language, opened.context, keep=False, known=self._recall)
+        (scored,) = await self._engine.score([row], deadline_ms=self._deadline_ms, accepted=True)
+        self._checked, self._scored = upto, scored
+        decision = self._screening.decide(scored, opened.policy, source=opened.source)
+        window, start = self._recall.open_window(upto)
+        if scored.unscored is not None:  # no window was read: so much text is as good as one
+            window, start = upto // UNREAD_CHARS, self._holdback.released
+        if decision.outcome is Outcome.ALLOW or not decision.enforced:
+            out = held.allowed(text, upto, open_start=start, whole=whole) if decision.enforced else ""
+            screened = await self.record() if whole else None
+            if out:
+                yield Released(out)
+            if whole:
+                yield self._ended(decision, screened, cut=False)
+        elif held.refused(upto, open_window=window, whole=whole):
+            yield self._ended(decision, await self.record(), cut=True)
+
+    def _ended(self, decision: Decision | None, screened: ScreenedItem | None, *, cut: bool) -> Ended:
+        held = self._holdback
+        return Ended(
+            cut=cut,
+            decision=decision,
+            screened=screened,
+            released_chars=held.released,
+            total_chars=len(self._arriving),
+            unsafe_chars=held.unsafe(self._recall.open_window(self._checked)[1]) if cut else 0,
+            windows_run=self._recall.ran,
+        )
+
