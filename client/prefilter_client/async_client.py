@@ -1,0 +1,189 @@
+"""The asynchronous client: carries out the flows of `calls` over one httpx client.
+
+It knows no JSON and no retry rules; what it does is what `Client` does, awaited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from types import TracebackType
+from typing import TypeVar
+
+import httpx
+
+from prefilter_client import calls
+from prefilter_client.async_stream import AsyncOpener, AsyncStream
+from prefilter_client.batches import MAX_BYTES, MAX_ITEMS, Bounds, async_batches
+from prefilter_client.calls import Terms
+from prefilter_client.connection import Connection
+from prefilter_client.exchange import Answer, Flow, Lost, Request, Retries, Sleep
+from prefilter_client.streaming import Start
+from prefilter_client.transport import DEFAULT_TIMEOUT, lost, send_arguments
+from prefilter_client.values import RecordedDecision, Row, ScoreResponse
+from prefilter_client.wire import Submission
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """Calls one service with one key, from one event loop; its arguments are those of `Client`.
+
+        async with AsyncClient("http://127.0.0.1:8080") as client:
+            async for row in client.score_many(texts):
+                print(row.allowed)
+    """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout: httpx.Timeout | float = DEFAULT_TIMEOUT,
+        retries: Retries | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        http: httpx.AsyncClient | None = None,
+    ) -> None:
+        """Set up; connects at the first call. Raises SettingsError."""
+        self._connection = Connection.of(base_url, api_key)
+        self._timeout = timeout
+        self._retries = retries or Retries()
+        self._ssl_context = ssl_context
+        self._owned = http is None
+        self._http = http or httpx.AsyncClient(verify=ssl_context or True)
+
+    def __repr__(self) -> str:
+        """Name the service, not the key."""
+        return f"AsyncClient({self._connection.base_url!r})"
+
+    async def __aenter__(self) -> AsyncClient:
+        """Return the client."""
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the client."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._owned:
+            await self._http.aclose()
+
+    async def score(
+        self,
+        items: Submission | Iterable[Submission],
+        policy: str | None = None,
+        *,
+        explain: bool = False,
+        exact: bool = False,
+    ) -> ScoreResponse:
+        """Screen items in one request; see `Client.score`."""
+        terms = Terms(policy, explain, exact)
+        return await self._run(calls.score(calls.as_batch(items), terms, self._retries))
+
+    def score_many(
+        self,
+        items: Iterable[Submission] | AsyncIterable[Submission],
+        policy: str | None = None,
+        *,
+        explain: bool = False,
+        exact: bool = False,
+        max_items: int = MAX_ITEMS,
+        max_bytes: int = MAX_BYTES,
+        concurrency: int = 4,
+    ) -> AsyncIterator[Row]:
+        """Screen any number of items, `concurrency` requests at a time; rows in order, as they come.
+
+        The items may come from an asynchronous iterable; all else is as `Client.score_many` says.
+        """
+        bounds, terms = Bounds(max_items, max_bytes), Terms(policy, explain, exact)
+        if concurrency < 1:
+            raise ValueError("concurrency is at least 1")
+        return self._score_many(items, terms, bounds, concurrency)
+
+    async def _score_many(
+        self,
+        items: Iterable[Submission] | AsyncIterable[Submission],
+        terms: Terms,
+        bounds: Bounds,
+        concurrency: int,
+    ) -> AsyncIterator[Row]:
+        under_way: deque[asyncio.Task[tuple[Row, ...]]] = deque()
+        try:
+            async for batch in async_batches(items, bounds):
+                flow = calls.score_rows(batch, terms, self._retries)
+                under_way.append(asyncio.create_task(self._run(flow)))
+                if len(under_way) >= concurrency:
+                    for row in await under_way.popleft():
+                        yield row
+            while under_way:
+                for row in await under_way.popleft():
+                    yield row
+        finally:
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def decision(self, decision_id: str) -> RecordedDecision:
+        """Read a recorded decision; see `Client.decision`."""
+        return await self._run(calls.decision(decision_id, self._retries))
+
+    async def appeal(self, decision_id: str, text: str, context: str | None = None) -> str:
+        """Ask for a person to look at a decision; see `Client.appeal`."""
+        return await self._run(calls.appeal(decision_id, text, context, self._retries))
+
+    async def erase(self, item_id: str) -> int:
+        """Erase what is kept of an item; see `Client.erase`."""
+        return await self._run(calls.erase(item_id, self._retries))
+
+    async def ready(self) -> bool:
+        """Ask once whether the service can screen now; False where nothing answers."""
+        return await self._run(calls.ready())
+
+    def stream(
+        self,
+        policy: str | None = None,
+        *,
+        id: str | None = None,  # noqa: A002
+        language: str | None = None,
+        source: str | None = None,
+        context: str | None = None,
+    ) -> AsyncStream:
+        """Guard a text while it is written; see `AsyncStream`."""
+        start = Start(policy=policy, id=id, language=language, source=source, context=context)
+        return AsyncStream(
+            start,
+            connection=self._connection,
+            open_with=lambda connect: self._run(calls.open_stream(self._retries), send=connect),
+            timeout=self._timeout,
+            ssl_context=self._ssl_context,
+        )
+
+    async def _run(self, flow: Flow[T], *, send: AsyncOpener | None = None) -> T:
+        """Carry out a flow's steps."""
+        send = send or self._send
+        reply: Answer | Lost | None = None
+        while True:
+            try:
+                step = flow.send(reply)
+            except StopIteration as end:
+                returned: T = end.value
+                return returned
+            if isinstance(step, Sleep):
+                reply = await asyncio.sleep(step.seconds, None)
+            else:
+                reply = await send(step.request)
+
+    async def _send(self, request: Request) -> Answer | Lost:
+        try:
+            response = await self._http.request(**send_arguments(self._connection, request, self._timeout))
+        except httpx.RequestError as fault:
+            return lost(fault)
+        return Answer(response.status_code, response.headers, response.content)

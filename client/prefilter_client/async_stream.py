@@ -1,0 +1,175 @@
+"""A stream over asyncio: text in as it is written, out as it is known to be safe enough.
+
+Two things are under way at once: a task feeds the source, the caller reads what is released. Whichever ends first
+ends the other; the source is closed in every case, so that nobody goes on writing what nobody may read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from prefilter_client.connection import Connection
+from prefilter_client.errors import ConnectionFailed, UnexpectedAnswer
+from prefilter_client.exchange import Answer, Lost, Request
+from prefilter_client.opening import FAILURES, OPENED, not_opened, open_arguments
+from prefilter_client.streaming import END, Cut, Done, Event, Release, Start, Started, Transcript, text_message
+
+AsyncOpener = Callable[[Request], Awaitable[Answer | Lost]]
+
+
+class AsyncStream:
+    """One guarded text, from `AsyncClient.stream`; `async with` opens and closes it.
+
+        async with client.stream() as stream:
+            async for text in stream.guard(tokens):
+                print(text, end="")
+        print(stream.result.outcome)
+
+    `started` says what the service promised, `result` how it ended: Done, Cut, or None before the end.
+    """
+
+    def __init__(
+        self,
+        start: Start,
+        *,
+        connection: Connection,
+        open_with: Callable[[AsyncOpener], Awaitable[Answer]],
+        timeout: httpx.Timeout | float,
+        ssl_context: ssl.SSLContext | None,
+    ) -> None:
+        """Prepare; nothing is opened yet."""
+        self._start = start
+        self._connection = connection
+        self._open_with = open_with
+        self._timeout = timeout
+        self._ssl_context = ssl_context
+        self._socket: ClientConnection | None = None
+        self._feeding: asyncio.Task[None] | None = None
+        self._fault: BaseException | None = None
+        self._transcript = Transcript()
+
+    @property
+    def started(self) -> Started | None:
+        """What the service promised."""
+        return self._transcript.started
+
+    @property
+    def result(self) -> Done | Cut | None:
+        """How the stream ended."""
+        return self._transcript.result
+
+    async def __aenter__(self) -> AsyncStream:
+        """Open the stream; raises ApiError for a refusal, after the retries it allows."""
+        await self._open_with(self._connect)
+        try:
+            await self._say(self._start.to_message())
+            if not isinstance(await self._hear(), Started):
+                raise UnexpectedAnswer("the stream did not start")
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop feeding and close the connection; the service stops too."""
+        await self._close()
+
+    async def send(self, text: str) -> None:
+        """Say the next piece of the text."""
+        await self._say(text_message(text))
+
+    async def end(self) -> None:
+        """Say that the text is complete."""
+        await self._say(END)
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Give what the service says, up to and with Done or Cut; raises StreamRefused for an error."""
+        while self.result is None:
+            yield await self._hear()
+
+    async def guard(self, source: AsyncIterable[str]) -> AsyncIterator[str]:
+        """Feed a source and give what is released; ends with `result` set.
+
+        A cut ends the iteration and closes the source. What the source raises is raised here, after what was
+        released before it.
+        """
+        if self._feeding is not None:
+            raise RuntimeError("a stream guards one text")
+        self._feeding = asyncio.create_task(self._feed(source))
+        try:
+            async for event in self.events():
+                if isinstance(event, Release):
+                    yield event.text
+        finally:
+            await self._stop_feeding()
+
+    async def _feed(self, source: AsyncIterable[str]) -> None:
+        try:
+            async for text in source:
+                if not await self._said(text_message(text)):
+                    return
+            await self._said(END)
+        except (Exception, asyncio.CancelledError) as fault:
+            self._fault = fault
+            await self._socket_open().close()  # wakes the reader, who raises it
+        finally:
+            close = getattr(source, "aclose", None)
+            if close is not None:
+                await close()
+
+    async def _stop_feeding(self) -> None:
+        if self._feeding is not None:
+            self._feeding.cancel()
+            await asyncio.wait([self._feeding])
+
+    async def _hear(self) -> Event:
+        try:
+            message = await self._socket_open().recv()
+        except ConnectionClosed as closed:
+            close_code = closed.rcvd.code if closed.rcvd else None
+        else:
+            return self._transcript.hear(message)
+        raise self._fault or self._transcript.broken(close_code)
+
+    async def _said(self, message: str) -> bool:
+        """Say something; False where the connection has ended, and the reader finds out why."""
+        with suppress(ConnectionClosed):
+            await self._socket_open().send(message)
+            return True
+        return False
+
+    async def _say(self, message: str) -> None:
+        if not await self._said(message):
+            raise ConnectionFailed("the stream has ended")
+
+    def _socket_open(self) -> ClientConnection:
+        if self._socket is None:
+            raise RuntimeError("a stream is opened by `async with`")
+        return self._socket
+
+    async def _connect(self, request: Request) -> Answer | Lost:
+        arguments: Any = open_arguments(self._connection, request, self._timeout, self._ssl_context)
+        try:
+            self._socket = await connect(**arguments)
+        except FAILURES as fault:
+            return not_opened(fault)
+        return OPENED
+
+    async def _close(self) -> None:
+        await self._stop_feeding()
+        if self._socket is not None:
+            await self._socket.close()

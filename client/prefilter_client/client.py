@@ -1,0 +1,210 @@
+"""The blocking client: carries out the flows of `calls` over one httpx client.
+
+It knows no JSON and no retry rules. It may be shared by threads.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import TypeVar
+
+import httpx
+
+from prefilter_client import calls
+from prefilter_client.batches import MAX_BYTES, MAX_ITEMS, Bounds, batches
+from prefilter_client.calls import Terms
+from prefilter_client.connection import Connection
+from prefilter_client.exchange import Answer, Flow, Lost, Request, Retries, Sleep
+from prefilter_client.stream import Opener, Stream
+from prefilter_client.streaming import Start
+from prefilter_client.transport import DEFAULT_TIMEOUT, lost, send_arguments
+from prefilter_client.values import RecordedDecision, Row, ScoreResponse
+from prefilter_client.wire import Submission
+
+T = TypeVar("T")
+
+
+class Client:
+    """Calls one service with one key.
+
+    `base_url` and `api_key` default to PREFILTER_URL and PREFILTER_API_KEY. `timeout` bounds each attempt, in
+    seconds or as an httpx.Timeout; `retries` says how long attempts are repeated. `ssl_context` serves requests and
+    streams; `http` replaces the httpx client (a proxy, say), is used with its own settings but our
+    timeout, and is not closed.
+
+        with Client("http://127.0.0.1:8080") as client:
+            for row in client.score(["Have a good day."]):
+                print(row.allowed)
+    """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout: httpx.Timeout | float = DEFAULT_TIMEOUT,
+        retries: Retries | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        http: httpx.Client | None = None,
+    ) -> None:
+        """Set up; connects at the first call. Raises SettingsError."""
+        self._connection = Connection.of(base_url, api_key)
+        self._timeout = timeout
+        self._retries = retries or Retries()
+        self._ssl_context = ssl_context
+        self._owned = http is None
+        self._http = http or httpx.Client(verify=ssl_context or True)
+
+    def __repr__(self) -> str:
+        """Name the service, not the key."""
+        return f"Client({self._connection.base_url!r})"
+
+    def __enter__(self) -> Client:
+        """Return the client."""
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the client."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._owned:
+            self._http.close()
+
+    def score(
+        self,
+        items: Submission | Iterable[Submission],
+        policy: str | None = None,
+        *,
+        explain: bool = False,
+        exact: bool = False,
+    ) -> ScoreResponse:
+        """Screen items in one request; the rows stand in their order.
+
+        The service takes 1 to 1,000 items at once (Unprocessable otherwise): for any number, see `score_many`.
+        """
+        terms = Terms(policy, explain, exact)
+        return self._run(calls.score(calls.as_batch(items), terms, self._retries))
+
+    def score_many(
+        self,
+        items: Iterable[Submission],
+        policy: str | None = None,
+        *,
+        explain: bool = False,
+        exact: bool = False,
+        max_items: int = MAX_ITEMS,
+        max_bytes: int = MAX_BYTES,
+        concurrency: int = 2,
+    ) -> Iterator[Row]:
+        """Screen any number of items, in requests of up to `max_items` and `max_bytes`; rows in order, as they come.
+
+        Items are taken only as needed: up to `concurrency` requests are under way ahead of the row that is given
+        out. An item over the service's limits is that row's error. What fails for good is raised after the rows
+        before it.
+        """
+        bounds, terms = Bounds(max_items, max_bytes), Terms(policy, explain, exact)
+        if concurrency < 1:
+            raise ValueError("concurrency is at least 1")
+        return self._score_many(items, terms, bounds, concurrency)
+
+    def _score_many(
+        self, items: Iterable[Submission], terms: Terms, bounds: Bounds, concurrency: int
+    ) -> Iterator[Row]:
+        under_way: deque[Future[tuple[Row, ...]]] = deque()
+        stopped = threading.Event()
+        pool = ThreadPoolExecutor(concurrency, thread_name_prefix="prefilter-client")
+        try:
+            for batch in batches(items, bounds):
+                flow = calls.score_rows(batch, terms, self._retries)
+                under_way.append(pool.submit(self._run, flow, stopped=stopped))
+                if len(under_way) >= concurrency:
+                    yield from under_way.popleft().result()
+            while under_way:
+                yield from under_way.popleft().result()
+        finally:
+            stopped.set()
+            pool.shutdown(cancel_futures=True)
+
+    def decision(self, decision_id: str) -> RecordedDecision:
+        """Read a recorded decision: a pipeline its own."""
+        return self._run(calls.decision(decision_id, self._retries))
+
+    def appeal(self, decision_id: str, text: str, context: str | None = None) -> str:
+        """Ask for a person to look at a decision; returns the id of the case.
+
+        The text, and the context it came with, are sent again: the service did not keep them. Another text than
+        was decided is Unprocessable.
+        """
+        return self._run(calls.appeal(decision_id, text, context, self._retries))
+
+    def erase(self, item_id: str) -> int:
+        """Erase the texts and notes kept for an item; returns how many cases it had. The decision stays."""
+        return self._run(calls.erase(item_id, self._retries))
+
+    def ready(self) -> bool:
+        """Ask once whether the service can screen now; False where nothing answers."""
+        return self._run(calls.ready())
+
+    def stream(
+        self,
+        policy: str | None = None,
+        *,
+        id: str | None = None,  # noqa: A002
+        language: str | None = None,
+        source: str | None = None,
+        context: str | None = None,
+    ) -> Stream:
+        """Guard a text while it is written; see `Stream`."""
+        start = Start(policy=policy, id=id, language=language, source=source, context=context)
+        return Stream(
+            start,
+            connection=self._connection,
+            open_with=lambda connect: self._run(calls.open_stream(self._retries), send=connect),
+            timeout=self._timeout,
+            ssl_context=self._ssl_context,
+        )
+
+    def _run(
+        self,
+        flow: Flow[T],
+        *,
+        send: Opener | None = None,
+        stopped: threading.Event | None = None,
+    ) -> T:
+        """Carry out a flow's steps; a flow that is stopped ends at its next wait."""
+        send = send or self._send
+        reply: Answer | Lost | None = None
+        while True:
+            try:
+                step = flow.send(reply)
+            except StopIteration as end:
+                returned: T = end.value
+                return returned
+            if not isinstance(step, Sleep):
+                reply = send(step.request)
+                continue
+            reply = None
+            if stopped is None:
+                time.sleep(step.seconds)
+            elif stopped.wait(step.seconds):
+                raise RuntimeError("stopped")
+
+    def _send(self, request: Request) -> Answer | Lost:
+        try:
+            response = self._http.request(**send_arguments(self._connection, request, self._timeout))
+        except httpx.RequestError as fault:
+            return lost(fault)
+        return Answer(response.status_code, response.headers, response.content)

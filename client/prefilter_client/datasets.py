@@ -1,0 +1,131 @@
+"""A Hugging Face dataset screened: columns added beside its texts, in batches, and a filter for what is allowed.
+
+Works on a Dataset, an IterableDataset (as it is read), and a dictionary of either. A screening is never taken from
+the library's cache: a policy may have changed since, and the cache does not know.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from prefilter_client.client import Client
+from prefilter_client.columns import COLUMNS, SCORE_COLUMNS, columns_of, given
+from prefilter_client.values import Item
+
+D = TypeVar("D")
+"""A dataset: Dataset, IterableDataset, DatasetDict or IterableDatasetDict."""
+
+
+def screen(
+    dataset: D,
+    client: Client,
+    *,
+    text_column: str = "text",
+    id_column: str | None = None,
+    language_column: str | None = None,
+    source_column: str | None = None,
+    context_column: str | None = None,
+    policy: str | None = None,
+    exact: bool = False,
+    batch_size: int = 1_000,
+    concurrency: int = 2,
+) -> D:
+    """Screen the texts of a dataset; returns it with the columns of `prefilter_client.columns` added.
+
+    `outcome` is None where the row is an error (not allowed), whose `error` says why. Raises ValueError where the
+    dataset has no such column, or already has one of the columns that are added.
+    """
+    if isinstance(dataset, dict):
+        splits = {
+            name: screen(
+                split,
+                client,
+                text_column=text_column,
+                id_column=id_column,
+                language_column=language_column,
+                source_column=source_column,
+                context_column=context_column,
+                policy=policy,
+                exact=exact,
+                batch_size=batch_size,
+                concurrency=concurrency,
+            )
+            for name, split in dataset.items()
+        }
+        return type(dataset)(splits)
+    parts = {
+        "text": text_column,
+        "id": id_column,
+        "language": language_column,
+        "source": source_column,
+        "context": context_column,
+    }
+    read = {part: column for part, column in parts.items() if column is not None}
+    _check_columns(dataset, read.values())
+
+    def added(batch: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+        items = [
+            Item(cells[0], **{part: given(cell) for part, cell in zip(list(read)[1:], cells[1:], strict=True)})
+            for cells in zip(*(batch[column] for column in read.values()), strict=True)
+        ]
+        return columns_of(client.score_many(items, policy, exact=exact, concurrency=concurrency))
+
+    screened: D = _mapped(dataset, added, batch_size)
+    return screened
+
+
+def keep_allowed(dataset: D) -> D:
+    """Keep the rows of a screened dataset whose outcome is `allow`; one that is read row by row stays so."""
+    from datasets import IterableDataset, IterableDatasetDict
+
+    one_by_one = isinstance(dataset, (IterableDataset, IterableDatasetDict))
+    keep: Any = _allowed if one_by_one else _each_allowed
+    found: D = dataset.filter(keep, batched=not one_by_one, input_columns=["outcome"])  # type: ignore[attr-defined]
+    return found
+
+
+def _allowed(outcome: str | None) -> bool:
+    return outcome == "allow"
+
+
+def _each_allowed(outcomes: Sequence[str | None]) -> list[bool]:
+    return [_allowed(outcome) for outcome in outcomes]
+
+
+def _check_columns(dataset: Any, wanted: Any) -> None:
+    names = dataset.column_names
+    if names is None:  # an iterable dataset that says nothing before it is read
+        return
+    missing = sorted(set(wanted) - set(names))
+    taken = sorted(set(COLUMNS) & set(names))
+    if missing:
+        raise ValueError(f"the dataset has no column {', '.join(missing)}")
+    if taken:
+        raise ValueError(f"the dataset already has a column {', '.join(taken)}: rename it first")
+
+
+def _mapped(dataset: Any, added: Any, batch_size: int) -> Any:
+    import datasets  # type: ignore[import-untyped,unused-ignore]
+
+    if isinstance(dataset, datasets.IterableDataset):
+        features = None if dataset.features is None else _features(dataset.features)
+        return dataset.map(added, batched=True, batch_size=batch_size, features=features)
+    return dataset.map(
+        added,
+        batched=True,
+        batch_size=batch_size,
+        features=_features(dataset.features),
+        load_from_cache_file=False,
+        new_fingerprint=uuid.uuid4().hex[:16],
+        desc="Screening",
+    )
+
+
+def _features(before: Any) -> Any:
+    """Return a dataset's features with the added columns; they are named, as a batch may hold no value of one."""
+    from datasets import Features, Value
+
+    kinds = {**dict.fromkeys(SCORE_COLUMNS, "float32"), "enforced": "bool"}
+    return Features({**before, **{name: Value(kinds.get(name, "string")) for name in COLUMNS}})

@@ -1,0 +1,179 @@
+"""A stream without asyncio: text in as it is written, out as it is known to be safe enough.
+
+A thread feeds the source while the caller reads what is released. A thread cannot be stopped while the source
+thinks: after a cut the caller is told at once, and the source is closed as soon as it comes back.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, suppress
+from types import TracebackType
+from typing import Any
+
+import httpx
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from prefilter_client.connection import Connection
+from prefilter_client.errors import ConnectionFailed, UnexpectedAnswer
+from prefilter_client.exchange import Answer, Lost, Request
+from prefilter_client.opening import FAILURES, OPENED, not_opened, open_arguments
+from prefilter_client.streaming import END, Cut, Done, Event, Release, Start, Started, Transcript, text_message
+
+Opener = Callable[[Request], Answer | Lost]
+JOIN_S = 1.0
+"""How long the end of a stream waits for its source to come back."""
+
+
+class Stream:
+    """One guarded text, from `Client.stream`; `with` opens and closes it.
+
+        with client.stream() as stream:
+            for text in stream.guard(tokens):
+                print(text, end="")
+        print(stream.result.outcome)
+
+    `started` says what the service promised, `result` how it ended: Done, Cut, or None before the end.
+    """
+
+    def __init__(
+        self,
+        start: Start,
+        *,
+        connection: Connection,
+        open_with: Callable[[Opener], Answer],
+        timeout: httpx.Timeout | float,
+        ssl_context: ssl.SSLContext | None,
+    ) -> None:
+        """Prepare; nothing is opened yet."""
+        self._start = start
+        self._connection = connection
+        self._open_with = open_with
+        self._timeout = timeout
+        self._ssl_context = ssl_context
+        self._opened = ExitStack()
+        self._socket: ClientConnection | None = None
+        self._feeding: threading.Thread | None = None
+        self._stopped = threading.Event()
+        self._fault: BaseException | None = None
+        self._transcript = Transcript()
+
+    @property
+    def started(self) -> Started | None:
+        """What the service promised."""
+        return self._transcript.started
+
+    @property
+    def result(self) -> Done | Cut | None:
+        """How the stream ended."""
+        return self._transcript.result
+
+    def __enter__(self) -> Stream:
+        """Open the stream; raises ApiError for a refusal, after the retries it allows."""
+        self._open_with(self._connect)
+        try:
+            self._say(self._start.to_message())
+            if not isinstance(self._hear(), Started):
+                raise UnexpectedAnswer("the stream did not start")
+        except BaseException:
+            self._opened.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop feeding and close the connection; the service stops too."""
+        self._stopped.set()
+        self._opened.close()
+        self._stop_feeding()
+
+    def send(self, text: str) -> None:
+        """Say the next piece of the text."""
+        self._say(text_message(text))
+
+    def end(self) -> None:
+        """Say that the text is complete."""
+        self._say(END)
+
+    def events(self) -> Iterator[Event]:
+        """Give what the service says, up to and with Done or Cut; raises StreamRefused for an error."""
+        while self.result is None:
+            yield self._hear()
+
+    def guard(self, source: Iterable[str]) -> Iterator[str]:
+        """Feed a source from a thread and give what is released; ends with `result` set.
+
+        A cut ends the iteration and closes the source. What the source raises is raised here, after what was
+        released before it.
+        """
+        if self._feeding is not None:
+            raise RuntimeError("a stream guards one text")
+        self._feeding = threading.Thread(
+            target=self._feed, args=(iter(source),), name="prefilter-stream", daemon=True
+        )
+        self._feeding.start()
+        try:
+            for event in self.events():
+                if isinstance(event, Release):
+                    yield event.text
+        finally:
+            self._stop_feeding()
+
+    def _feed(self, source: Iterator[str]) -> None:
+        try:
+            for text in source:
+                if self._stopped.is_set() or not self._said(text_message(text)):
+                    return
+            self._said(END)
+        except BaseException as fault:
+            self._fault = fault
+            self._socket_open().close()  # wakes the reader, who raises it
+        finally:
+            close = getattr(source, "close", None)
+            if close is not None:
+                close()
+
+    def _stop_feeding(self) -> None:
+        self._stopped.set()
+        if self._feeding is not None:
+            self._feeding.join(JOIN_S)
+
+    def _hear(self) -> Event:
+        try:
+            message = self._socket_open().recv()
+        except ConnectionClosed as closed:
+            close_code = closed.rcvd.code if closed.rcvd else None
+        else:
+            return self._transcript.hear(message)
+        raise self._fault or self._transcript.broken(close_code)
+
+    def _said(self, message: str) -> bool:
+        """Say something; False where the connection has ended, and the reader finds out why."""
+        with suppress(ConnectionClosed):
+            self._socket_open().send(message)
+            return True
+        return False
+
+    def _say(self, message: str) -> None:
+        if not self._said(message):
+            raise ConnectionFailed("the stream has ended")
+
+    def _socket_open(self) -> ClientConnection:
+        if self._socket is None:
+            raise RuntimeError("a stream is opened by `with`")
+        return self._socket
+
+    def _connect(self, request: Request) -> Answer | Lost:
+        arguments: Any = open_arguments(self._connection, request, self._timeout, self._ssl_context)
+        try:
+            self._socket = self._opened.enter_context(connect(**arguments))
+        except FAILURES as fault:
+            return not_opened(fault)
+        return OPENED
