@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from prefilter.serving.compat import moderations, openai_errors
+from prefilter.serving.compat import google_errors, moderations, openai_errors, perspective
 from prefilter.serving.refusal import Refuse, native
 
 router = APIRouter()
-for door in (moderations,):
+for door in (moderations, perspective):
     router.include_router(door.router)
 
-_DOORS: tuple[tuple[str, Refuse], ...] = (("/v1/moderations", openai_errors.refusal),)
+_DOORS: tuple[tuple[str, Refuse], ...] = (
+    ("/v1/moderations", openai_errors.refusal),
+    *((prefix, google_errors.refusal) for prefix in ("/v1alpha1", "/discovery", "/$discovery")),
+)
 
 
 def refuse_for(path: str) -> Refuse:

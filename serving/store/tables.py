@@ -235,6 +235,21 @@ labels = Table(
     Column("value", Word(8), nullable=False),  # yes | no | unknown
 )
 
+outside_labels = Table(
+    "outside_labels",
+    metadata,
+    Column("id", Word(40), primary_key=True),
+    Column("text_digest", Word(64), nullable=False, index=True),
+    Column("attribute", Word(64), nullable=False),
+    Column("value", Double, nullable=False),
+    Column("span_begin", Integer),  # UTF-16 code units; null where the whole text is meant
+    Column("span_end", Integer),
+    Column("languages", Json, nullable=False),
+    Column("community_id", AnyText),
+    Column("key_name", AnyText, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,
