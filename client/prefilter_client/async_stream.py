@@ -18,10 +18,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from prefilter_client.connection import Connection
-from prefilter_client.errors import ConnectionFailed, UnexpectedAnswer
+from prefilter_client.errors import ConnectionFailed, TimedOut, UnexpectedAnswer
 from prefilter_client.exchange import Answer, Lost, Request
 from prefilter_client.opening import FAILURES, OPENED, not_opened, open_arguments
 from prefilter_client.streaming import END, Cut, Done, Event, Release, Start, Started, Transcript, text_message
+from prefilter_client.transport import opening_s
 
 AsyncOpener = Callable[[Request], Awaitable[Answer | Lost]]
 
@@ -72,7 +73,7 @@ class AsyncStream:
         await self._open_with(self._connect)
         try:
             await self._say(self._start.to_message())
-            if not isinstance(await self._hear(), Started):
+            if not isinstance(await self._hear(opening_s(self._timeout)), Started):
                 raise UnexpectedAnswer("the stream did not start")
         except BaseException:
             await self._close()
@@ -136,14 +137,17 @@ class AsyncStream:
             self._feeding.cancel()
             await asyncio.wait([self._feeding])
 
-    async def _hear(self) -> Event:
+    async def _hear(self, timeout_s: float | None = None) -> Event:
+        fault: BaseException
         try:
-            message = await self._socket_open().recv()
+            message = await asyncio.wait_for(self._socket_open().recv(), timeout_s)
+        except asyncio.TimeoutError:
+            fault = TimedOut("the stream did not start in time")
         except ConnectionClosed as closed:
-            close_code = closed.rcvd.code if closed.rcvd else None
+            fault = self._fault or self._transcript.broken(closed.rcvd.code if closed.rcvd else None)
         else:
             return self._transcript.hear(message)
-        raise self._fault or self._transcript.broken(close_code)
+        raise fault
 
     async def _said(self, message: str) -> bool:
         """Say something; False where the connection has ended, and the reader finds out why."""

@@ -78,7 +78,10 @@ def screen(
 
 def keep_allowed(dataset: D) -> D:
     """Keep the rows of a screened dataset whose outcome is `allow`; one that is read row by row stays so."""
-    from datasets import IterableDataset, IterableDatasetDict
+    from datasets import (  # type: ignore[import-untyped,unused-ignore]
+        IterableDataset,
+        IterableDatasetDict,
+    )
 
     one_by_one = isinstance(dataset, (IterableDataset, IterableDatasetDict))
     keep: Any = _allowed if one_by_one else _each_allowed

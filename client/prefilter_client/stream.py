@@ -18,10 +18,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from prefilter_client.connection import Connection
-from prefilter_client.errors import ConnectionFailed, UnexpectedAnswer
+from prefilter_client.errors import ConnectionFailed, TimedOut, UnexpectedAnswer
 from prefilter_client.exchange import Answer, Lost, Request
 from prefilter_client.opening import FAILURES, OPENED, not_opened, open_arguments
 from prefilter_client.streaming import END, Cut, Done, Event, Release, Start, Started, Transcript, text_message
+from prefilter_client.transport import opening_s
 
 Opener = Callable[[Request], Answer | Lost]
 JOIN_S = 1.0
@@ -76,7 +77,7 @@ class Stream:
         self._open_with(self._connect)
         try:
             self._say(self._start.to_message())
-            if not isinstance(self._hear(), Started):
+            if not isinstance(self._hear(opening_s(self._timeout)), Started):
                 raise UnexpectedAnswer("the stream did not start")
         except BaseException:
             self._opened.close()
@@ -145,14 +146,17 @@ class Stream:
         if self._feeding is not None:
             self._feeding.join(JOIN_S)
 
-    def _hear(self) -> Event:
+    def _hear(self, timeout_s: float | None = None) -> Event:
+        fault: BaseException
         try:
-            message = self._socket_open().recv()
+            message = self._socket_open().recv(timeout_s)
+        except TimeoutError:
+            fault = TimedOut("the stream did not start in time")
         except ConnectionClosed as closed:
-            close_code = closed.rcvd.code if closed.rcvd else None
+            fault = self._fault or self._transcript.broken(closed.rcvd.code if closed.rcvd else None)
         else:
             return self._transcript.hear(message)
-        raise self._fault or self._transcript.broken(close_code)
+        raise fault
 
     def _said(self, message: str) -> bool:
         """Say something; False where the connection has ended, and the reader finds out why."""

@@ -1,0 +1,137 @@
+"""What the client's stream tests share: a source, both streams called in one way, a server that misbehaves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from prefilter_client import AsyncClient, Client
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+from websockets.sync.server import ServerConnection, serve
+
+from client_samples import FAST
+
+
+@dataclass
+class Source:
+    """A source of both kinds: what it was asked for, and whether it was closed."""
+
+    pieces: Iterable[str]
+    fault: BaseException | None = None
+    given: list[str] = field(default_factory=list)
+    closed: threading.Event = field(default_factory=threading.Event)
+
+    def sync(self) -> Iterator[str]:
+        try:
+            for piece in self.pieces:
+                time.sleep(0.001)
+                self.given.append(piece)
+                yield piece
+            if self.fault:
+                raise self.fault
+        finally:
+            self.closed.set()
+
+    async def asynchronous(self) -> AsyncIterator[str]:
+        try:
+            for piece in self.pieces:
+                await asyncio.sleep(0.001)
+                self.given.append(piece)
+                yield piece
+            if self.fault:
+                raise self.fault
+        finally:
+            self.closed.set()
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Guards a source with either client; returns what was released, and the stream afterwards."""
+
+    kind: str
+
+    def __call__(
+        self, url: str, key: str, source: Source, *, retries: Any = FAST, **start: Any
+    ) -> tuple[list[str], Any]:
+        out: list[str] = []
+        try:
+            return out, (self._sync if self.kind == "sync" else self._async)(url, key, source, out, retries, start)
+        except BaseException as fault:
+            fault.out = out  # type: ignore[attr-defined]
+            raise
+
+    def _sync(self, url: str, key: str, source: Source, out: list[str], retries: Any, start: Any) -> Any:
+        with Client(url, key, retries=retries) as client, client.stream(**start) as stream:
+            out.extend(stream.guard(source.sync()))
+            return stream
+
+    def _async(self, url: str, key: str, source: Source, out: list[str], retries: Any, start: Any) -> Any:
+        async def run() -> Any:
+            async with AsyncClient(url, key, retries=retries) as client, client.stream(**start) as stream:
+                async for text in stream.guard(source.asynchronous()):
+                    out.append(text)
+                return stream
+
+        return asyncio.run(run())
+
+
+@pytest.fixture(params=["sync", "async"])
+def guard(request: pytest.FixtureRequest) -> Guard:
+    return Guard(request.param)
+
+
+def words(text: str, times: int = 1) -> list[str]:
+    return [word + " " for word in text.split()] * times
+
+
+@dataclass
+class Place:
+    """A WebSocket server that says what it was told to say."""
+
+    url: str
+    asked: int = 0
+
+
+@contextmanager
+def rules_of_its_own(
+    first: list[Any] | None = None, then: list[Any] | None = None, *, refusals: int = 0
+) -> Iterator[Place]:
+    """Say `first` after the start, `then` after the first text, and close; refuse the first connections."""
+    place = Place("")
+    busy = json.dumps({"error": {"code": "overloaded", "message": "come back", "request_id": "req_1"}}).encode()
+
+    def check(connection: ServerConnection, request: Request) -> Response | None:
+        place.asked += 1
+        if place.asked > refusals:
+            return None
+        headers = Headers({"Retry-After": "0", "Content-Length": str(len(busy)), "Connection": "close"})
+        return Response(HTTPStatus.TOO_MANY_REQUESTS, "Too Many Requests", headers, busy)
+
+    def speak(connection: ServerConnection) -> None:
+        try:
+            for messages in (first or [], then or []):
+                connection.recv()
+                for message in messages:
+                    connection.send(json.dumps(message))
+        except ConnectionClosed:
+            pass
+
+    with serve(speak, "127.0.0.1", 0, process_request=check) as listener:
+        place.url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+        thread = threading.Thread(target=listener.serve_forever)
+        thread.start()
+        try:
+            yield place
+        finally:
+            listener.shutdown()
+            thread.join()
