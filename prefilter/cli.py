@@ -19,6 +19,7 @@ from prefilter import (
     file_commands,
     key_commands,
     making_commands,
+    migrate_commands,
     model_commands,
     policy_commands,
     record_commands,
@@ -33,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for commands in (file_commands, making_commands, record_commands):
+for commands in (file_commands, making_commands, migrate_commands, record_commands):
     commands.add_to(app)
 fast_commands.add_to(app, model=model_commands.app)
 app.add_typer(bench_commands.app, name="bench")
