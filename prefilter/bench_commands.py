@@ -1,4 +1,4 @@
-"""`prefilter bench scorer|stream|http|bulk|page`: how fast it is here, each with one JSON document at the end."""
+"""`prefilter bench scorer|stream|http|streamed|bulk|page`: how fast it is here; each ends with one JSON document."""
 
 from __future__ import annotations
 
@@ -69,6 +69,25 @@ def http(
 
     numbers = [int(n) for n in workers.split(",") if n]
     _show("http", bench.bench(seconds=seconds, overload=overload, workers=numbers), None, json_only, output)
+
+
+@app.command()
+def streamed(
+    json_only: Json = False,
+    output: Output = None,
+    data_dir: DataDir = None,
+    streams: Annotated[str, typer.Option(help="Numbers of streams at once to compare.")] = "1,4,8,16",
+    answers: Annotated[int, typer.Option(min=1, help="Answers of each stream.")] = 4,
+    chars: Annotated[int, typer.Option(min=40, help="Characters of an answer.")] = 1_600,
+) -> None:
+    """Model output through /v1/stream: first release, each chunk, and what each bound lets out."""
+    from prefilter.classifier.train import data_dir_from_env
+    from prefilter.eval.bench import streamed as bench
+
+    numbers = [int(n) for n in streams.split(",") if n]
+    data = data_dir or data_dir_from_env()
+    figures = bench.bench(data_dir=data, streams=numbers, answers=answers, chars=chars)
+    _show("streamed", figures, None, json_only, output)
 
 
 @app.command()

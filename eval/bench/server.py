@@ -56,6 +56,15 @@ class Caller:
         answer = self._connection.getresponse()
         return answer.status, json.loads(answer.read()), answer.getheader("Retry-After")
 
+    def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The body of the answer to one request; raises RuntimeError where it was refused."""
+        self._connection.request("POST", path, json.dumps(body), self._headers)
+        answer = self._connection.getresponse()
+        found: Mapping[str, Any] = json.loads(answer.read())
+        if answer.status >= 300:
+            raise RuntimeError(f"{path} answered {answer.status}: {found['error']['code']}")
+        return found
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()

@@ -1,0 +1,106 @@
+"""Answers written again, character by character: what a stream lets out of them, whatever the machine.
+
+Every answer grows by a few characters at a time and is judged as `serving.streaming` judges it: the same boundary,
+the same windows, the same policy, the same hold-back, without a clock. So one pass over the model serves every bound
+that is asked about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from prefilter.models.recall import of_text
+from prefilter.models.scored import Scored
+from prefilter.models.scorer import Scorer
+from prefilter.serving.holdback import Holdback, boundary
+from prefilter.serving.policies import Outcome, Policy, decide
+from prefilter.serving.streaming import CHECK_CHARS
+
+STEP_CHARS = 4
+"""A word piece of a chat model, roughly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One judgement of an answer so far: its length, whether it is allowed, and the open window."""
+
+    chars: int
+    allowed: bool
+    window: int
+    start: int
+
+
+def checks_of(text: str, scorer: Scorer, policy: Policy) -> list[Check]:
+    """Judge an answer as it grows; the last check is of the whole."""
+    recall, found, checked = of_text(), [], 0
+    for length in [*range(STEP_CHARS, len(text), STEP_CHARS), len(text)]:
+        whole = length == len(text)
+        upto = length if whole else boundary(text[:length], length, after=checked)
+        if upto - checked < CHECK_CHARS and not whole:
+            continue
+        prepared = scorer.prepare(text[:upto], keep=False)
+        if isinstance(prepared, Scored):
+            scored = prepared
+        else:
+            runs: list[Any] = recall.known(prepared.windows)
+            for place, window in enumerate(prepared.windows):
+                if runs[place] is None:
+                    runs[place] = scorer.run(window)
+                    recall.learn(window, runs[place])
+            scored = scorer.conclude(prepared, runs)
+        decision = decide(scored.scores, policy, unscored=scored.unscored, uncalibrated=scorer.uncalibrated)
+        found.append(Check(upto, decision.outcome is Outcome.ALLOW, *recall.open_window(upto)))
+        checked = upto
+    return found
+
+
+def replay(texts: Sequence[str], checks: Sequence[Sequence[Check]], bound: int) -> dict[str, Any]:
+    """Say what a stream with this bound would have let out of the answers, in characters."""
+    unsafe, first, held = [], [], []
+    cut_though_allowed = 0
+    for text, judged in zip(texts, checks, strict=True):
+        hold, cut, begun = Holdback(bound), False, None
+        for check in judged:
+            whole, before = check.chars == len(text), hold.released
+            if check.allowed:
+                hold.allowed(text, check.chars, open_start=check.start, whole=whole)
+            elif hold.refused(check.chars, open_window=check.window, whole=whole):
+                cut = True
+                unsafe.append(hold.unsafe(check.start))
+                break
+            if hold.released > before:
+                begun = check.chars if begun is None else begun
+                held += [check.chars - place for place in range(before, hold.released)]
+        cut_though_allowed += cut and judged[-1].allowed
+        if not cut and begun is not None:
+            first.append(begun)
+    return {
+        "max_unsafe_chars": bound,
+        "cut": len(unsafe),
+        "cut_though_allowed_whole": cut_though_allowed,
+        "unsafe_chars": _spread(unsafe),
+        "cut_before_any_of_it": round(float(np.mean([u == 0 for u in unsafe])), 3) if unsafe else None,
+        "first_release_after_chars": _spread(first),
+        "held_chars": _spread(held),
+    }
+
+
+def refused_meanwhile(checks: Sequence[Sequence[Check]]) -> dict[str, int]:
+    """Of the answers that are allowed whole: how many were refused at some moment while they were written."""
+    allowed = [judged for judged in checks if judged[-1].allowed]
+    return {
+        "answers": len(checks),
+        "allowed_whole": len(allowed),
+        "refused_at_some_moment": sum(not all(check.allowed for check in judged) for judged in allowed),
+    }
+
+
+def _spread(values: Sequence[int]) -> dict[str, float] | None:
+    if not values:
+        return None
+    p50, p90, p99 = np.quantile(values, (0.5, 0.9, 0.99))
+    return {"p50": round(float(p50)), "p90": round(float(p90)), "p99": round(float(p99)), "max": max(values)}
