@@ -439,6 +439,8 @@ def test_a_suggested_score_is_an_outside_label_beside_a_digest(database_url: str
         ({"SPAM": {"summaryScore": {"value": 1}}}, "Unknown requested attribute: SPAM."),
         ({"INSULT": {"summaryScore": {"value": 1.5}}}, "A score of attribute INSULT is not a probability"),
         ({"INSULT": {"spanScores": [{"begin": 1, "end": 6, "score": {"value": 1}}]}}, "A span of attribute INSULT"),
+        ({"INSULT": {"spanScores": [{"begin": {}, "end": 1, "score": {}}]}}, "A span of attribute INSULT"),
+        ({"INSULT": {"spanScores": [{"end": 1}]}}, "Missing a score for a span of attribute INSULT"),
         ({"INSULT": {"spanScores": [{"end": 1}] * 257}}, "At most 256 span_scores"),
         ({"INSULT": {"summaryScore": {"value": 1, "type": "RAW"}}}, "Requested score type is not supported"),
     ],

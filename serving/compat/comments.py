@@ -26,7 +26,7 @@ from prefilter.serving.suggestions import SuggestedScore
 MAX_BYTES = 20_480
 """Of a comment in UTF-8, its markup included, as Perspective had it."""
 MAX_NAME_CHARS = 256
-MAX_LANGUAGES = 32
+MAX_LANGUAGES, MAX_LANGUAGE_CHARS = 32, 35
 MAX_SUGGESTED_SPANS = 256
 PROBABILITY = "PROBABILITY"
 
@@ -138,10 +138,12 @@ def _suggested(given: Mapping[str, Any], name: str, where: str, *, length: int) 
         raise BadComment("INVALID_REQUEST", f"At most {MAX_SUGGESTED_SPANS} span_scores for one attribute")
     for span in spans:
         parts = _object(span, {"begin", "end", "score"}, f"{where}.span_scores")
-        begin, end = parts.get("begin") or 0, parts.get("end")
+        begin, end = 0 if parts.get("begin") is None else parts["begin"], parts.get("end")
         if type(begin) is not int or type(end) is not int or not 0 <= begin < end <= length:
             raise BadComment("INVALID_REQUEST", f"A span of attribute {name} is not within the comment")
-        found.append(SuggestedScore(name, _score(parts.get("score"), name, f"{where}.span_scores.score"), begin, end))
+        if parts.get("score") is None:
+            raise BadComment("INVALID_REQUEST", f"Missing a score for a span of attribute {name}")
+        found.append(SuggestedScore(name, _score(parts["score"], name, f"{where}.span_scores.score"), begin, end))
     return found
 
 
@@ -159,7 +161,9 @@ def _comment(body: Mapping[str, Any], max_text_chars: int) -> Comment:
     if check_text(plain.text, max_chars=None) is not None:
         raise BadComment("COMMENT_EMPTY", "Comment must be non-empty.")
     languages = _get(body, "languages", list) or []
-    if len(languages) > MAX_LANGUAGES or not all(isinstance(code, str) and 0 < len(code) <= 35 for code in languages):
+    if len(languages) > MAX_LANGUAGES or not all(
+        isinstance(code, str) and 0 < len(code) <= MAX_LANGUAGE_CHARS for code in languages
+    ):
         raise BadRequest("Invalid value at 'languages'", code="wrong_type", field="languages")
     community_id = _get(body, "communityId", str)
     if community_id is not None and len(community_id) > MAX_NAME_CHARS:
@@ -194,6 +198,8 @@ def _context(body: Mapping[str, Any], max_text_chars: int) -> str | None:
     """Return what the comment answers: the entries in order, or the article and then the comment above this one."""
     given = _object(body.get("context"), {"entries", "articleAndParentComment"}, "context")
     entries = _get(given, "entries", list, "context") or []
+    if None in entries:
+        raise BadRequest("Invalid value at 'context.entries'", code="wrong_type", field="context.entries")
     above = given.get("articleAndParentComment")
     if entries and above is not None:
         message = "Context can have either entries or article_and_parent_comment, but both fields were populated."

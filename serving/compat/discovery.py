@@ -7,11 +7,17 @@ our own OpenAPI document.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from prefilter.serving.compat.attributes import ATTRIBUTES
-from prefilter.serving.compat.comments import MAX_BYTES, MAX_LANGUAGES, MAX_NAME_CHARS, MAX_SUGGESTED_SPANS
+from prefilter.serving.compat.comments import (
+    MAX_BYTES,
+    MAX_LANGUAGE_CHARS,
+    MAX_LANGUAGES,
+    MAX_NAME_CHARS,
+    MAX_SUGGESTED_SPANS,
+)
 
 NAME, VERSION = "commentanalyzer", "v1alpha1"
 ANALYZE, SUGGEST = "/v1alpha1/comments:analyze", "/v1alpha1/comments:suggestscore"
@@ -21,12 +27,20 @@ _REQUIRED = {
     "SuggestCommentScoreRequest": ["comment", "attributeScores"],
 }
 _LIMITS: dict[str, dict[str, Any]] = {
-    "languages": {"maxItems": MAX_LANGUAGES},
+    "languages": {
+        "maxItems": MAX_LANGUAGES,
+        "items": {"type": "string", "minLength": 1, "maxLength": MAX_LANGUAGE_CHARS},
+    },
     "communityId": {"maxLength": MAX_NAME_CHARS},
     "spanScores": {"maxItems": MAX_SUGGESTED_SPANS},
     "requestedAttributes": {"minProperties": 1},
     "attributeScores": {"minProperties": 1},
+    "value": {"minimum": 0, "maximum": 1},
+    "begin": {"minimum": 0},
+    "end": {"minimum": 1},
 }
+"""By a property's name, what can be said of the values of a request beyond their type."""
+_COMMENT = {"type": "string", "minLength": 1, "maxLength": MAX_BYTES, "pattern": r"\S"}
 
 
 def _words(about: str) -> dict[str, Any]:
@@ -152,8 +166,24 @@ def document(base_url: str) -> dict[str, Any]:
 
 
 def openapi(name: str) -> dict[str, Any]:
-    """Return the JSON Schema of a message, closed, with what is required and the names of our attributes."""
-    return _inlined(SCHEMAS[name], required=_REQUIRED.get(name, ()))
+    """Return the JSON Schema of a message: closed, and of a request what it must hold and where null may stand."""
+    made = _inlined(SCHEMAS[name], nullable=name in _REQUIRED)
+    if name not in _REQUIRED:
+        return made
+    found, made["required"] = made["properties"], _REQUIRED[name]
+    for required in _REQUIRED[name]:
+        found[required]["type"] = "object"
+    found["comment"] |= {"required": ["text"]}
+    found["comment"]["properties"]["text"] = _COMMENT
+    for scores in found.get("attributeScores", {}).get("properties", {}).values():
+        given = {"summaryScore": {"type": "object"}, "spanScores": {"type": "array", "minItems": 1}}
+        some = [{"required": [part], "properties": {part: kind}} for part, kind in given.items()]
+        scores |= {"type": "object", "anyOf": some}
+        spans = scores["properties"]["spanScores"]
+        spans["items"]["required"] = ["end", "score"]
+        for part, kind in (("end", "integer"), ("score", "object")):
+            spans["items"]["properties"][part]["type"] = kind
+    return made
 
 
 def _method(path: str, messages: str, about: str) -> dict[str, Any]:
@@ -171,20 +201,27 @@ def _method(path: str, messages: str, about: str) -> dict[str, Any]:
     }
 
 
-def _inlined(schema: Mapping[str, Any], required: Sequence[str] = ()) -> dict[str, Any]:
+def _inlined(schema: Mapping[str, Any], *, nullable: bool) -> dict[str, Any]:
+    """Return a message without references; `nullable`: where Google's JSON takes null for an absent field."""
     if "$ref" in schema:
-        return _inlined(SCHEMAS[schema["$ref"]])
+        return _inlined(SCHEMAS[schema["$ref"]], nullable=nullable)
     made = {name: value for name, value in schema.items() if name != "id"}
-    if "properties" in schema:
-        made["properties"] = {
-            name: {**_inlined(of), **_LIMITS.get(name, {})} for name, of in schema["properties"].items()
-        }
-        made["additionalProperties"] = False
-    elif "additionalProperties" in schema:
-        made["properties"] = {name: _inlined(schema["additionalProperties"]) for name in ATTRIBUTES}
+    parts = schema.get("properties")
+    if parts is None and "additionalProperties" in schema:
+        parts = dict.fromkeys(ATTRIBUTES, schema["additionalProperties"])
+    if parts is not None:
+        made["properties"] = {name: _part(name, of, nullable=nullable) for name, of in parts.items()}
         made["additionalProperties"] = False
     if "items" in schema:
-        made["items"] = _inlined(schema["items"])
-    if required:
-        made["required"] = list(required)
+        made["items"] = _inlined(schema["items"], nullable=nullable)
+    return made
+
+
+def _part(name: str, schema: Mapping[str, Any], *, nullable: bool) -> dict[str, Any]:
+    made = _inlined(schema, nullable=nullable)
+    if nullable:
+        made |= _LIMITS.get(name, {})
+        made["type"] = [made["type"], "null"]
+        if "enum" in made:
+            made["enum"] = [*made["enum"], None]
     return made
