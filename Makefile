@@ -16,7 +16,7 @@ help:  ## list the targets
 serve: $(VENV)/.serve  ## install what serving needs and start the server (PREFILTER_HOST, PREFILTER_PORT, …)
 	@exec $(BIN)/prefilter serve
 
-test: provision $(VENV)/.dev  ## run every test on SQLite, PostgreSQL and a real browser (ARGS="-k name")
+test: provision $(VENV)/.dev .venv-litellm/.ready .venv-nemo/.ready  ## run every test on SQLite, PostgreSQL and a real browser (ARGS="-k name")
 	$(BIN)/python -m pytest $(ARGS)
 
 check: lint types contracts  ## lint, types, import contracts
@@ -33,6 +33,7 @@ $(COPY): FORCE $(VENV)/.dev
 
 types: $(COPY)
 	cd .check && MYPYPATH=site ../$(BIN)/mypy --config-file ../pyproject.toml -p prefilter
+	$(BIN)/mypy --strict client/prefilter_client client/examples
 
 contracts: $(COPY)
 	cd .check && PYTHONPATH=site ../$(BIN)/lint-imports --config ../pyproject.toml --no-cache --no-logo
@@ -54,6 +55,13 @@ $(VENV)/.dev: requirements/dev.txt requirements/torch.txt requirements/encoder.t
 	$(BIN)/pip install --quiet -r requirements/torch.txt
 	$(BIN)/pip install $(LOCKED) -r requirements/dev.txt
 	$(BIN)/pip install $(LOCKED) --no-deps -r requirements/encoder.txt
+	$(BIN)/pip install --quiet --no-build-isolation --no-deps --editable client
+	@touch $@
+
+# The gateways of others, each in an environment of its own: their pins conflict with ours.
+.venv-%/.ready: requirements/%.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install $(LOCKED) -r $<
 	@touch $@
 
 lock:  ## resolve every dependency again and write requirements/*.txt
@@ -63,6 +71,6 @@ tree:  ## rewrite the file tree at the end of the README
 	$(PYTHON) scripts/tree.py --write
 
 clean:  ## remove the virtual environment and what checks built; never ./var
-	rm -rf $(VENV) .check build *.egg-info
+	rm -rf $(VENV) .venv-litellm .venv-nemo .check build *.egg-info client/*.egg-info
 
 FORCE:

@@ -96,14 +96,15 @@ def derived(document: Mapping[str, Any]) -> Section | None:
         return None
     rows = []
     for sub in found:
+        stands = " and ".join(f"`{head}`" for head in sub["heads"])
         if not sub["evidence"]:
-            rows.append((sub["name"], f"`{sub['parent']}`", "not measured: nobody labelled it", *[NONE] * 6))
+            rows.append((sub["name"], stands, "not measured: nobody labelled it", *[NONE] * 6))
         for own in sub["evidence"]:
             marks = [word for word in ("weak", "seen") if own[word]]
             split = f" [{own['split']}]" if own["split"] else ""
             where = own["suite"] + split + (f" ({', '.join(marks)})" if marks else "")
             values = (spread(own, k) for k in RANKED)
-            rows.append((sub["name"], f"`{sub['parent']}`", where, own["against"], *_counts(own), *values))
+            rows.append((sub["name"], stands, where, own["against"], *_counts(own), *values))
     header = ("sub-category", "score", "measured on", "against", "rows", "positive", *_NAMES)
     return Section("Sub-categories without a head", explain("derived"), (Table(header, tuple(rows)),))
 

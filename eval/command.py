@@ -19,7 +19,7 @@ from prefilter.eval.assessment import Assessment
 from prefilter.eval.beside import BesideError, kept_summaries, read_summary
 from prefilter.eval.judge import judge_subcategories, judge_suites, load_suites
 from prefilter.eval.machine import usable_cores
-from prefilter.eval.plan import Entry, planned_suites, role_of
+from prefilter.eval.plan import Entry, Role, planned_suites, role_of
 from prefilter.eval.report import ReportError, read_report, write_report
 from prefilter.eval.results import terminal_table
 from prefilter.eval.subject import Model
@@ -107,6 +107,34 @@ def render(data: Path, *, beside: Sequence[Path] = ()) -> int:
             document["beside"] = [read_summary(path) for path in beside]
         _say(write_report(data, document))
     except (EvaluateError, BesideError, ReportError) as error:
+        sys.stderr.write(f"prefilter evaluate: {error}\n")
+        return FAILED
+    return OK
+
+
+def measure_again(
+    data: Path,
+    *,
+    model: str | Path | None = None,
+    workers: int | None = None,
+    data_dir: Path | None = None,
+    cache_dir: Path | None = None,
+) -> int:
+    """Measure the sub-categories of a report again, and nothing else; the report says when and by which model."""
+    try:
+        _need_plots()
+        document = read_report(data)
+        entries = [entry for entry in planned_suites() if entry.role is Role.BENIGN]
+        subject = Model(model, threads=workers or usable_cores(), cache_dir=cache_dir)
+        command = f"prefilter evaluate --subcategories {data.name}"
+        suites = load_suites(entries, data_dir=data_dir)
+        own, judged = judge_suites(entries, suites, subject, command=command)
+        document["subcategories"] = judge_subcategories(subject, entries, judged, limit=None, data_dir=data_dir)
+        document["subcategories_of"] = {
+            name: own[name] for name in ("model_version", "created_at", "command", "machine")
+        }
+        _say(write_report(data, document))
+    except (EvaluateError, ReportError, SuiteError, RegistryError, ManifestError, ScorerError) as error:
         sys.stderr.write(f"prefilter evaluate: {error}\n")
         return FAILED
     return OK

@@ -1,7 +1,8 @@
-"""Sub-categories without a head of their own: how well the parent's score finds them, where labels exist.
+"""Sub-categories without a head of their own: how well other heads' scores find them, where labels exist.
 
 Which they are, whose score stands in, and which suites label them is data (`subcategories.toml`). The score is
-the parent head's, unchanged: a threshold on it that finds the sub-category finds the rest of the parent too.
+the parent head's, unchanged: a threshold on it that finds the sub-category finds the rest of the parent too. Of
+several heads it is the least: the text must be all of them.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Subcategory:
-    """A sub-category, the head whose score stands in for it, and its evidence (none: unmeasured)."""
+    """A sub-category, the heads whose least score stands in for it, and its evidence (none: unmeasured)."""
 
     name: str
-    parent: str
+    heads: tuple[str, ...]
     labels: tuple[str, ...]
     suites: tuple[Evidence, ...]
 
@@ -55,7 +56,7 @@ def subcategories() -> tuple[Subcategory, ...]:
     return tuple(
         Subcategory(
             name=entry["name"],
-            parent=entry["parent"],
+            heads=tuple(entry["heads"]),
             labels=tuple(entry["labels"]),
             suites=tuple(Evidence(**suite) for suite in entry["suites"]),
         )
@@ -86,7 +87,7 @@ def measure_subcategories(
     return [
         {
             "name": sub.name,
-            "parent": sub.parent,
+            "heads": list(sub.heads),
             "evidence": [_measured(sub, own, _drawn(load(own), sub.labels, rows), score, benign) for own in sub.suites],
         }
         for sub in subcategories()
@@ -107,11 +108,12 @@ def _measured(
     score: Callable[[Suite], Mapping[str, Floats]],
     benign: Mapping[str, Floats],
 ) -> dict[str, Any]:
-    scores, positive = score(suite)[sub.parent], labelled(suite, sub.labels)[1]
+    scores, positive = _least(score(suite), sub.heads), labelled(suite, sub.labels)[1]
     against = "its own negatives" if not positive.all() else "benign suites"
     if positive.all():
-        scores = np.concatenate([scores, benign[sub.parent]])
-        positive = np.concatenate([positive, np.zeros(benign[sub.parent].size, dtype=bool)])
+        harmless = _least(benign, sub.heads)
+        scores = np.concatenate([scores, harmless])
+        positive = np.concatenate([positive, np.zeros(harmless.size, dtype=bool)])
     usable = ~np.isnan(scores)
     return {
         "suite": evidence.name,
@@ -121,6 +123,10 @@ def _measured(
         "against": against,
         **measure(scores[usable], positive[usable]).to_json(),
     }
+
+
+def _least(scores: Mapping[str, Floats], heads: Sequence[str]) -> Floats:
+    return np.minimum.reduce([scores[head] for head in heads])
 
 
 def benign_scores(

@@ -87,12 +87,21 @@ def evaluate(
     render: Annotated[
         Path | None, typer.Option(help="Only write a report again from its REPORT.json.")
     ] = None,
+    subcategories: Annotated[
+        Path | None, typer.Option(help="Only measure a report's sub-categories again: its REPORT.json.")
+    ] = None,
 ) -> None:
     """Measure a model on labelled suites: names found in PREFILTER_DATA_DIR, or Parquet files."""
     if render is not None:
         from prefilter.eval.command import render as write_again
 
         raise typer.Exit(write_again(render, beside=beside or []))
+    if subcategories is not None:
+        from prefilter.eval.command import measure_again
+
+        raise typer.Exit(
+            measure_again(subcategories, model=model, workers=workers, data_dir=data_dir, cache_dir=cache_dir)
+        )
     if not targets and not all_suites:
         raise refuse("evaluate needs a suite, a Parquet file, or --all")
     from prefilter.eval.command import evaluate as run

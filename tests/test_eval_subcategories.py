@@ -1,4 +1,4 @@
-"""Sub-categories without a head: measured by the parent's score where anything labels them."""
+"""Sub-categories without a head: measured by the scores that stand in, where anything labels them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def test_all_labels_must_be_there_and_one_that_is_absent_settles_it() -> None:
     assert positive.tolist() == [True, False, False, False]
 
 
-def test_the_parent_stands_in_and_the_labels_are_columns_of_the_schema() -> None:
+def test_heads_stand_in_and_the_labels_are_columns_of_the_schema() -> None:
     for sub in subcategories():
-        assert sub.parent in CATEGORIES
+        assert set(sub.heads) <= set(CATEGORIES)
         assert set(sub.labels) <= {*CATEGORIES, *FINER}
         assert sub.labels or not sub.suites
 
@@ -45,3 +45,14 @@ def test_positives_alone_are_measured_against_benign_text() -> None:
     hatecheck = found["hate/threatening"]["evidence"][0]
     assert (hatecheck["against"], hatecheck["auroc"]) == ("its own negatives", 1.0)
     assert found["self-harm/instructions"]["evidence"] == []
+
+
+def test_of_several_heads_the_least_counts() -> None:
+    def score(suite: Suite) -> Mapping[str, NDArray[np.float32]]:
+        backwards = np.linspace(0.2, 0.9, suite.n, dtype=np.float32)
+        return {**by_length(suite), "threat": backwards}
+
+    benign = {head: np.full(5, 0.1, dtype=np.float32) for head in HEADS}
+    found = {sub["name"]: sub for sub in measure_subcategories(severe, score, benign=benign)}
+    assert found["hate/threatening"]["heads"] == ["hate", "threat"]
+    assert found["hate/threatening"]["evidence"][0]["auroc"] == 0.5  # the two cancel out

@@ -1,8 +1,8 @@
 """`POST /v1/moderations`: OpenAI's moderation endpoint, answered by this service.
 
 A client of OpenAI's changes its base URL and nothing else. `flagged` is true where the active policy, if it is
-enforced, does not allow the text, so also where it could not be scored; `categories` says for each of the 13
-whether its own heads are outside what the policy allows. Everything OpenAI has no word for stands under
+enforced, does not allow the text, so also where it could not be scored; `categories` says which of the 13 it is
+flagged for (`openai_categories`). Everything OpenAI has no word for stands under
 `x_prefilter`: in each result the decision, and once per answer what the categories are made of.
 """
 
@@ -21,7 +21,8 @@ from starlette.responses import Response
 from prefilter.serving.api.screened import screened
 from prefilter.serving.api.wire import answer, caller, document, part, raw_body, run
 from prefilter.serving.compat.moderation_input import read_moderation
-from prefilter.serving.compat.openai_categories import openai_categories
+from prefilter.serving.compat.openai_categories import marked, openai_categories
+from prefilter.serving.errors import Unprocessable
 from prefilter.serving.gate import CLIENT_GONE
 from prefilter.serving.policies import Outcome
 from prefilter.serving.screening import ScreenedItem, ScreeningResult
@@ -85,9 +86,13 @@ async def moderations(request: Request) -> Response:
     )
     body = read() if len(raw) <= SMALL_BODY_BYTES else await run(read)
     del raw, read
-    result = await screened(
-        request, body.items, principal=who, policy=body.policy, explain=True, exact=body.exact
-    )
+    try:
+        result = await screened(
+            request, body.items, principal=who, policy=body.policy, explain=True, exact=body.exact
+        )
+    except Unprocessable as error:
+        error.field = f"x_prefilter.{error.field}"  # where it stands in this body
+        raise
     if result is None:
         return Response(status_code=CLIENT_GONE)
     response = answer(_body(result))
@@ -112,11 +117,13 @@ def _result(row: ScreenedItem, result: ScreeningResult) -> dict[str, Any]:
     assert row.decision is not None
     scored, decision = row.scored, row.decision
     bands = result.policy.bands_for(row.source)
-    acts = decision.enforced
+    flagged = decision.enforced and decision.outcome is not Outcome.ALLOW
+    because = [ground.category for ground in decision.because]
+    true = marked(scored.scores, bands, because) if flagged else frozenset()
     categories = openai_categories()
     own: dict[str, Any] = {
         "outcome": decision.outcome.value,
-        "because": [because.to_json() for because in decision.because],
+        "because": [ground.to_json() for ground in decision.because],
         "spans": [
             {"category": e.category, "start": e.start, "end": e.end, "score": float(e.score)} for e in scored.spans
         ],
@@ -131,8 +138,8 @@ def _result(row: ScreenedItem, result: ScreeningResult) -> dict[str, Any]:
     if row.case_id is not None:
         own["case_id"] = row.case_id
     return {
-        "flagged": acts and decision.outcome is not Outcome.ALLOW,
-        "categories": {c.name: acts and c.flagged(scored.scores, bands) for c in categories},
+        "flagged": flagged,
+        "categories": {c.name: c.name in true for c in categories},
         "category_scores": {c.name: c.score(scored.scores) for c in categories},
         "category_applied_input_types": {c.name: ["text"] for c in categories},
         "x_prefilter": own,

@@ -6,7 +6,7 @@ Scores in, scores out: no policy is chosen and nothing is read from a request he
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,10 +21,12 @@ _FILE = Path(__file__).with_name("openai_categories.toml")
 
 @dataclass(frozen=True, slots=True)
 class OpenAICategory:
-    """One of the 13: its name, the heads whose least score stands for it, `trained` or `derived`, its quality."""
+    """One of the 13: its name, the heads whose least score stands for it, `trained` or `derived`, its quality, and
+    the heads of ours without a category that are marked here."""
 
     name: str
     heads: tuple[str, ...]
+    stands_for: tuple[str, ...]
     kind: str
     quality: Mapping[str, Any]
 
@@ -52,6 +54,30 @@ def openai_categories() -> tuple[OpenAICategory, ...]:
     """Return the 13 categories, in the order of their names."""
     raw = tomllib.loads(_FILE.read_text(encoding="utf-8"))
     return tuple(
-        OpenAICategory(entry["name"], tuple(entry["from"]), entry["kind"], entry["quality"])
+        OpenAICategory(
+            entry["name"],
+            tuple(entry["from"]),
+            tuple(entry.get("stands_for", ())),
+            entry["kind"],
+            entry["quality"],
+        )
         for entry in raw["category"]
     )
+
+
+def marked(
+    scores: Mapping[str, np.float32], bands: Mapping[str, Bands], because: Sequence[str | None]
+) -> frozenset[str]:
+    """Return which categories are true for a text that is not allowed, `because` of these heads.
+
+    Those whose own heads are outside the bands; where there is none, the one that stands for the first head that
+    has one, and for the verdict `any` the highest score. None for a text without scores: nobody knows.
+    """
+    own = frozenset(category.name for category in openai_categories() if category.flagged(scores, bands))
+    if own or not scores:
+        return own
+    for head in because:
+        for category in openai_categories():
+            if head in category.stands_for:
+                return frozenset({category.name})
+    return frozenset({max(openai_categories(), key=lambda category: category.score(scores)).name})
