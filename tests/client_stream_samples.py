@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -24,34 +24,41 @@ from client_samples import FAST
 
 @dataclass
 class Source:
-    """A source of both kinds: what it was asked for, and whether it was closed."""
+    """A source of both kinds, no generator, so that nothing but a call closes it; it knows what was taken."""
 
     pieces: Iterable[str]
     fault: BaseException | None = None
     given: list[str] = field(default_factory=list)
     closed: threading.Event = field(default_factory=threading.Event)
 
-    def sync(self) -> Iterator[str]:
-        try:
-            for piece in self.pieces:
-                time.sleep(0.001)
-                self.given.append(piece)
-                yield piece
-            if self.fault:
-                raise self.fault
-        finally:
-            self.closed.set()
+    def __post_init__(self) -> None:
+        self.left = iter(self.pieces)
 
-    async def asynchronous(self) -> AsyncIterator[str]:
+    def __iter__(self) -> Source:
+        return self
+
+    def __aiter__(self) -> Source:
+        return self
+
+    def __next__(self) -> str:
+        time.sleep(0.001)
+        for piece in self.left:
+            self.given.append(piece)
+            return piece
+        raise self.fault or StopIteration
+
+    async def __anext__(self) -> str:
+        await asyncio.sleep(0)
         try:
-            for piece in self.pieces:
-                await asyncio.sleep(0.001)
-                self.given.append(piece)
-                yield piece
-            if self.fault:
-                raise self.fault
-        finally:
-            self.closed.set()
+            return next(self)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+    def close(self) -> None:
+        self.closed.set()
+
+    async def aclose(self) -> None:
+        self.closed.set()
 
 
 @dataclass(frozen=True)
@@ -72,13 +79,13 @@ class Guard:
 
     def _sync(self, url: str, key: str, source: Source, out: list[str], retries: Any, start: Any) -> Any:
         with Client(url, key, retries=retries) as client, client.stream(**start) as stream:
-            out.extend(stream.guard(source.sync()))
+            out.extend(stream.guard(source))
             return stream
 
     def _async(self, url: str, key: str, source: Source, out: list[str], retries: Any, start: Any) -> Any:
         async def run() -> Any:
             async with AsyncClient(url, key, retries=retries) as client, client.stream(**start) as stream:
-                async for text in stream.guard(source.asynchronous()):
+                async for text in stream.guard(source):
                     out.append(text)
                 return stream
 

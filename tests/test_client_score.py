@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import httpx
 import numpy as np
 import pytest
 from prefilter_client import (
@@ -15,13 +16,14 @@ from prefilter_client import (
     Item,
     NotFound,
     RowError,
+    ServerFault,
     SettingsError,
     Unauthorised,
     Unprocessable,
 )
 
 import served as server_process
-from client_samples import CLEAN, FOREIGN, Caller, Served, call, shipped
+from client_samples import CLEAN, FOREIGN, Caller, Hurdle, Served, call, hurdles, shipped
 
 __all__ = ["call", "shipped"]
 
@@ -96,6 +98,9 @@ def test_what_does_not_exist_is_not_found_and_no_name_leads_elsewhere(call: Call
         with pytest.raises(NotFound) as refusal:
             call(shipped, "decision", name)
         assert refusal.value.request_id
+    with hurdles(shipped.url) as course, pytest.raises(NotFound):
+        call(shipped, "decision", "..", url=course.url)
+    assert course.seen[0][1] == "GET /v1/decisions/%2E%2E"
     with pytest.raises(ValueError, match="at least one character"):
         call(shipped, "erase", "")
 
@@ -113,10 +118,8 @@ def test_refusals_say_what_the_service_said(call: Caller, shipped: Served) -> No
 
 
 def test_a_key_of_another_role_is_forbidden(shipped: Served) -> None:
-    with Client(shipped.url, shipped.key) as admin:
-        made = admin._http.post(
-            f"{shipped.url}/v1/keys", json={"role": "safety", "name": "sam"}, headers=admin._connection.headers
-        )
+    headers, body = {"Authorization": f"Bearer {shipped.key}"}, {"role": "safety", "name": "sam"}
+    made = httpx.post(f"{shipped.url}/v1/keys", json=body, headers=headers)
     with Client(shipped.url, made.json()["key"]) as client, pytest.raises(Forbidden):
         client.score([CLEAN])
 
@@ -124,6 +127,10 @@ def test_a_key_of_another_role_is_forbidden(shipped: Served) -> None:
 def test_ready_says_whether_it_is(call: Caller, shipped: Served) -> None:
     assert call(shipped, "ready") is True
     assert call(shipped, "ready", url="http://127.0.0.1:1") is False
+    with hurdles(shipped.url, Hurdle(503), Hurdle(500)) as course:
+        assert call(shipped, "ready", url=course.url) is False
+        with pytest.raises(ServerFault):
+            call(shipped, "ready", url=course.url)
 
 
 def test_address_and_key_come_from_the_environment_and_the_key_is_never_shown(

@@ -86,18 +86,19 @@ def test_a_stream_is_refused_like_any_request(guard: Guard, small: Served) -> No
 def test_who_stops_reading_stops_the_source(small: Served) -> None:
     source = Source(words(CLEAN_TEXT, 10_000))
     with Client(small.url, small.key) as client, client.stream() as stream:
-        next(stream.guard(source.sync()))
+        next(stream.guard(source))
     assert source.closed.wait(5)
     assert len(source.given) < 10_000
 
     async def first(source: Source) -> None:
         async with AsyncClient(small.url, small.key) as client, client.stream() as stream:
-            async for _ in stream.guard(source.asynchronous()):
+            async for _ in stream.guard(source):
                 break
 
     source = Source(words(CLEAN_TEXT, 10_000))
     asyncio.run(first(source))
     assert source.closed.is_set()
+    assert len(source.given) < 10_000
 
 
 def test_the_pieces_can_be_sent_and_heard_by_hand(small: Served) -> None:

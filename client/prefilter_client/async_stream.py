@@ -18,7 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from prefilter_client.connection import Connection
-from prefilter_client.errors import ConnectionFailed, TimedOut, UnexpectedAnswer
+from prefilter_client.errors import ConnectionFailed, TimedOut
 from prefilter_client.exchange import Answer, Lost, Request
 from prefilter_client.opening import FAILURES, OPENED, not_opened, open_arguments
 from prefilter_client.streaming import END, Cut, Done, Event, Release, Start, Started, Transcript, text_message
@@ -73,8 +73,7 @@ class AsyncStream:
         await self._open_with(self._connect)
         try:
             await self._say(self._start.to_message())
-            if not isinstance(await self._hear(opening_s(self._timeout)), Started):
-                raise UnexpectedAnswer("the stream did not start")
+            await self._hear(opening_s(self._timeout))
         except BaseException:
             await self._close()
             raise

@@ -46,8 +46,8 @@ def score_frame(
 
 
 def _items(texts: Any, parts: dict[str, Any]) -> Iterator[Item]:
-    for number, text in enumerate(texts):
-        yield Item(text, **{part: given(column.iloc[number]) for part, column in parts.items()})
+    for text, *cells in zip(texts, *parts.values(), strict=True):
+        yield Item(text, **{part: given(cell) for part, cell in zip(parts, cells, strict=True)})
 
 
 def _kind(name: str) -> str:

@@ -99,12 +99,10 @@ class Transcript:
     def hear(self, message: str | bytes) -> Event:
         """Read one message; raises StreamRefused for an error and UnexpectedAnswer for what is out of place."""
         event = _event(read_json(message))
+        if isinstance(event, Started) != (self.started is None):
+            raise UnexpectedAnswer("the stream did not start, or started twice")
         if isinstance(event, Started):
-            if self.started is not None:
-                raise UnexpectedAnswer("the stream started twice")
             self.started = event
-        elif self.started is None or self.result is not None:
-            raise UnexpectedAnswer("a message came before the stream started, or after it ended")
         elif not isinstance(event, Release):
             self.result = event
         return event
