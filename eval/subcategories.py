@@ -126,7 +126,8 @@ def _measured(
 
 
 def _least(scores: Mapping[str, Floats], heads: Sequence[str]) -> Floats:
-    return np.minimum.reduce([scores[head] for head in heads])
+    least: Floats = np.minimum.reduce([scores[head] for head in heads])
+    return least
 
 
 def benign_scores(

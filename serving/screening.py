@@ -133,7 +133,8 @@ class Screening:
     async def policy(self, name: str | None) -> Policy:
         """Return the active version of a policy (None: the settings'); raises Unprocessable where there is none."""
         name = self._settings.policy if name is None else name
-        return self._policybook.known(name) or await asyncio.to_thread(self._policybook.active, name)
+        known = self._policybook.known(name)
+        return await asyncio.to_thread(self._policybook.active, name) if known is None else known
 
     async def record(
         self,
