@@ -146,6 +146,11 @@ class Scorer:
             manifest, tokenizer, calibrator, network, clearance=clearance, max_chars=max_chars, repeats=repeats
         )
 
+    @property
+    def reads_context(self) -> bool:
+        """Whether a text is scored beside what it answers."""
+        return bool(self.manifest.context)
+
     def certificate_for(self, edges: Mapping[str, float]) -> str | None:
         """The name of the certificate under which the fast stage may clear for a policy with these edges.
 

@@ -138,9 +138,9 @@ class _Passage:
             self._left_bytes -= len(message.get("body", b""))
         return message
 
-    async def _linger(self) -> None:
+    async def _linger(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STRANGER_LINGER_S if self.status == 401 else LINGER_S):
+            async with asyncio.timeout(seconds):
                 while self._body_is_coming:
                     await self._next()
 
@@ -148,7 +148,7 @@ class _Passage:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             if self.status >= 400:  # else whoever answers has read what it wants to, or is still reading
-                await self._linger()
+                await self._linger(STRANGER_LINGER_S if _asks_for_a_key(message) else LINGER_S)
             headers = list(message.get("headers", ()))
             present = {name.lower() for name, _ in headers}
             headers += [header for header in _HEADERS if header[0] not in present]
@@ -195,6 +195,10 @@ class _Channel(_Passage):
     @property
     def _own_header(self) -> tuple[bytes, bytes]:
         return b"x-request-id", self.request_id.encode()
+
+
+def _asks_for_a_key(message: Message) -> bool:
+    return any(name.lower() == b"www-authenticate" for name, _ in message.get("headers", ()))
 
 
 def _request_id(scope: Scope) -> str:

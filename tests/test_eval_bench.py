@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from fakes import build_artefact
+from fakes import CLEAN_TEXT, HARMFUL_TEXT, build_artefact
 from fast_samples import add_fast_stage
 from prefilter.cli import main
 from prefilter.eval.bench import page
+from prefilter.eval.bench.replay import checks_of, refused_meanwhile, replay
 from prefilter.eval.bench.samples import text_of, text_of_pieces
 from prefilter.eval.bench.timing import interleaved
+from prefilter.models.scorer import Scorer
 from prefilter.serving.policies import load_preset
 
 PERFORMANCE = Path(__file__).parent.parent / "docs" / "performance"
@@ -63,6 +65,30 @@ def test_http_asks_a_real_server(model: Path, capsys: pytest.CaptureFixture[str]
     assert found["workers"]["1"]["texts_per_s"] > 0
     assert found["resident_mb"][0] > 10
     assert found["ready_s"].keys() == {"first", "later_p50"}
+
+
+def test_streamed_sends_answers_at_the_pace_of_a_model(
+    model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PREFILTER_DATA_DIR", raising=False)
+    found = document(capsys, "streamed", "--json", "--answers", "1", "--chars", "120", "--streams", "2")
+    assert found["bounds"].keys() == {"0", "100", "200", "400", "800"}
+    # Thirty tokens at fifty a second: under no bound nothing comes before the answer has ended.
+    assert found["bounds"]["0"]["first_release_ms"]["p50"] > 500 > found["bounds"]["800"]["first_release_ms"]["p50"]
+    assert found["streams"]["2"]["answers"] == 2
+    assert "replayed" not in found
+
+
+def test_a_replay_lets_out_no_more_than_its_bound(model: Path) -> None:
+    scorer, policy = Scorer.load(model), load_preset("model-output")
+    texts = [f"{CLEAN_TEXT} " * 12, f"{CLEAN_TEXT} " * 12 + HARMFUL_TEXT + f" {CLEAN_TEXT}" * 12]
+    checks = [checks_of(text, scorer, policy) for text in texts]
+    assert refused_meanwhile(checks) == {"answers": 2, "allowed_whole": 1, "refused_at_some_moment": 0}
+    tight, loose = (replay(texts, checks, bound) for bound in (0, 800))
+    assert (tight["cut"], tight["unsafe_chars"]["max"], tight["cut_though_allowed_whole"]) == (1, 0, 0)
+    assert loose["unsafe_chars"]["max"] > 0
+    assert loose["held_chars"]["p50"] < tight["held_chars"]["p50"]
+    assert loose["first_release_after_chars"]["p50"] < tight["first_release_after_chars"]["p50"]
 
 
 def test_bulk_runs_the_command_line(model: Path, capsys: pytest.CaptureFixture[str]) -> None:

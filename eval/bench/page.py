@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from prefilter.eval.bench import streamedtables
 from prefilter.eval.bench.curves import scaling
 
-NAMES = ("scorer", "stream", "http", "bulk", "rivals")
+NAMES = ("scorer", "stream", "http", "streamed", "bulk", "rivals")
 TARGETS = Path(__file__).with_name("targets.toml")
 MARK = "<!-- {} -->"
 
@@ -49,6 +50,9 @@ def render(folder: Path, documents: Documents, *, price: float, place: str) -> s
         "profile": lambda: _profile(documents),
         "roofline": lambda: _roofline(documents),
         "serving": lambda: _serving(documents),
+        "waits": lambda: _table(streamedtables.WAITS, streamedtables.waits(documents.get("streamed", {}))),
+        "let out": lambda: _table(streamedtables.LET_OUT, streamedtables.let_out(documents.get("streamed", {}))),
+        "meanwhile": lambda: streamedtables.meanwhile(documents.get("streamed", {})),
         "scaling": lambda: _scaling(documents),
         "rivals": lambda: _rivals(documents),
         "cost": lambda: _cost(documents, price),

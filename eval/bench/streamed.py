@@ -1,8 +1,8 @@
 """`prefilter bench streamed`: model output through `/v1/stream`, and what each bound lets out.
 
-A real server, asked over WebSockets by streams of tokens at the pace of a chat model, some at once. Two waits are
-told apart: what a reader waits for text because of the bound (it is held until its window is whole), and what the
-server takes, from the token that made a check due to the text that the check let out. The answers replayed for the
+A real server, asked over WebSockets by streams of tokens at the pace of a chat model, some at once. A chunk's wait
+runs from the token that ends it to its coming out: under a small bound it is held until its window is whole, under
+the largest nothing is, and what is left is the server and the wait for a word's end. The answers replayed for the
 bounds are labelled ones; where the data is not there, that part is left out.
 """
 
@@ -47,11 +47,6 @@ class Watched:
     def waits_s(self) -> list[float]:
         """Of each release: from its last character's token to its coming."""
         return [at - self.sent[min(end - 1, len(self.sent) * TOKEN_CHARS - 1) // TOKEN_CHARS] for at, end in self.came]
-
-    def checks_s(self) -> list[float]:
-        """Of each release: from the last token before it came, whichever made the check due."""
-        sent = np.array(self.sent)
-        return [at - float(sent[sent <= at][-1]) for at, _ in self.came]
 
 
 def bench(*, data_dir: Path | None, streams: Sequence[int], answers: int, chars: int) -> dict[str, Any]:
@@ -128,8 +123,7 @@ def _figures(watched: Sequence[Watched]) -> dict[str, Any]:
     return {
         "answers": len(watched),
         "first_release_ms": _ms([w.first_s() for w in watched]),
-        "chunk_wait_ms": _ms([s for w in watched for s in w.waits_s()]),
-        "check_ms": _ms([s for w in watched for s in w.checks_s()]),
+        "chunk_ms": _ms([s for w in watched for s in w.waits_s()]),
     }
 
 

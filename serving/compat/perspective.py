@@ -79,7 +79,7 @@ async def analyze(request: Request) -> Response:
     who = await asyncio.to_thread(_caller, request)
     asked: Analysis = await _read(request, read_analysis)
     comment = asked.comment
-    context = comment.context if getattr(part(request, "scorer"), "reads_context", True) else None
+    context = comment.context if part(request, "scorer").reads_context else None
     item = Item(None, comment.plain.text, comment.language, context=context)
     result = await screened(request, [item], principal=who, exact=True, keep=asked.keep)
     if result is None:
