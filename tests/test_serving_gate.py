@@ -100,3 +100,20 @@ def test_without_a_permit_a_scoring_request_is_refused_and_nothing_behind_the_ga
         caller.call(app, admission=admission)
     assert heard == ["/v1/queues"]
     assert admission.inside == 0
+
+
+async def refuse_a_wrong_key(_scope: Any, _receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 400, "headers": [(b"www-authenticate", b"Bearer")]})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def test_whoever_has_no_key_is_not_waited_for_whatever_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "STRANGER_LINGER_S", 0.01)
+    caller = Caller(**{"transfer-encoding": "chunked"})
+
+    async def endless() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    caller.receive = endless  # type: ignore[method-assign]
+    assert [status for status, _ in caller.call(refuse_a_wrong_key)] == [400]
