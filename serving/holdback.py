@@ -50,20 +50,20 @@ def boundary(text: str, end: int, *, after: int = 0) -> int:
 
 @dataclass(slots=True)
 class Holdback:
-    """One text's state: `released` characters are out, `checked` were judged, and whether a window is in doubt."""
+    """One text's state: `released` characters are out; what may still change began at `open_start` when it was last
+    allowed; and in which window doubt began, None where there is none."""
 
     max_unsafe_chars: int
     released: int = 0
-    checked: int = 0
+    open_start: int = 0
     doubted_window: int | None = None
-    """The number of the window that was open when the text was last refused, None where it is allowed."""
 
     def allowed(self, text: str, checked: int, *, open_start: int, whole: bool) -> str:
         """The first `checked` characters are allowed: return what goes out now.
 
         `open_start`: where the first window begins that may still change. `whole`: nothing follows.
         """
-        self.checked, self.doubted_window = checked, None
+        self.open_start, self.doubted_window = open_start, None
         if whole:
             return self._release(text, checked)
         limit = min(checked, open_start + self.max_unsafe_chars)
@@ -73,19 +73,20 @@ class Holdback:
         """Nothing is held back: return what has not gone out yet."""
         return self._release(text, len(text))
 
-    def refused(self, checked: int, *, open_window: int, whole: bool) -> bool:
-        """The first `checked` characters are not allowed: say whether that is final.
+    def refused(self, *, open_window: int, whole: bool) -> bool:
+        """What was checked is not allowed: say whether that is final.
 
         It is when nothing follows, or when the window that was open when doubt began is open no more.
         """
-        self.checked = checked
         if self.doubted_window is None:
             self.doubted_window = open_window
         return whole or open_window > self.doubted_window
 
-    def unsafe(self, open_start: int) -> int:
-        """Return how many characters of the windows from `open_start` on have gone out."""
-        return max(0, self.released - open_start)
+    @property
+    def unsafe_chars(self) -> int:
+        """How much of what could cause a refusal has gone out: a window that was whole when the text was last
+        allowed cannot."""
+        return max(0, self.released - self.open_start)
 
     def _release(self, text: str, end: int) -> str:
         out = text[self.released : end]

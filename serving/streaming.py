@@ -3,7 +3,7 @@
 Whenever enough is new, the text so far is scored as `/v1/score` would score it, and the policy decides; only
 windows that changed are run (`models.recall`). `holdback` says what may go out, and when a refusal is final. One
 stream is one screening: its decision, of the text up to where it ended or was cut, is recorded once, with the case
-it may open; of a client who went away too, where text had gone out. A policy that is not enforced lets everything
+it may open; of a client who went away, what had gone out is. A policy that is not enforced lets everything
 out at once and says at the end what it would have done. A text that cannot be scored is refused, never let out.
 
 Knows no transport: parts come in by `add` and `end`, on the event loop, and events go out.
@@ -96,7 +96,7 @@ class Streaming:
         self._recall = of_text()
         self._changed = asyncio.Event()
         self._error: RowError | None = None
-        self._scored: Scored | None = None
+        self._allowed: tuple[int, Scored] | None = None
         self._recorded = False
         self._checked = 0
 
@@ -128,7 +128,6 @@ class Streaming:
             await self._changed.wait()
             self._changed.clear()
             if self._error is not None:
-                await self.record()
                 yield Broken(self._error, self._holdback.released)
                 return
             whole, text = self._arriving.ended, self._arriving.text
@@ -144,16 +143,13 @@ class Streaming:
             if ended is not None:
                 return
 
-    async def record(self) -> ScreenedItem | None:
-        """Record the decision of what was checked last, once; None where nothing was, or it is recorded."""
-        if self._recorded or self._scored is None:
-            return None
-        self._recorded = True
-        opened = self._opened
-        text = self._arriving.text[: self._checked]
-        item = Item(opened.item_id, text, opened.language, opened.source, opened.context)
-        rows = await self._screening.record([item], [self._scored], opened.policy, principal=self._principal)
-        return rows[0]
+    async def abandon(self) -> None:
+        """Record what had gone out of a stream that never came to its end: the text that was last allowed.
+
+        A refusal that was not final is nobody's to see. Raises NotReady as `events` does.
+        """
+        if self._allowed is not None and self._holdback.released and not self._recorded:
+            await self._record(*self._allowed)
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -161,26 +157,35 @@ class Streaming:
         prefix = text[:upto]
         if not prefix.strip():  # nothing to judge yet
             if whole:
-                yield Released(text)
+                if out := self._holdback.everything(text):
+                    yield Released(out)
                 yield self._ended(None, None, cut=False)
             return
         opened, held = self._opened, self._holdback
         row = Row(prefix, opened.language, opened.context, keep=False, known=self._recall)
         (scored,) = await self._engine.score([row], deadline_ms=self._deadline_ms, accepted=True)
-        self._checked, self._scored = upto, scored
+        self._checked = upto
         decision = self._screening.decide(scored, opened.policy, source=opened.source)
         window, start = self._recall.open_window(upto)
         if scored.unscored is not None:  # no window was read: so much text is as good as one
-            window, start = upto // UNREAD_CHARS, self._holdback.released
+            window = upto // UNREAD_CHARS
         if decision.outcome is Outcome.ALLOW or not decision.enforced:
+            self._allowed = upto, scored
             out = held.allowed(text, upto, open_start=start, whole=whole) if decision.enforced else ""
-            screened = await self.record() if whole else None
+            screened = await self._record(upto, scored) if whole else None
             if out:
                 yield Released(out)
             if whole:
                 yield self._ended(decision, screened, cut=False)
-        elif held.refused(upto, open_window=window, whole=whole):
-            yield self._ended(decision, await self.record(), cut=True)
+        elif held.refused(open_window=window, whole=whole):
+            yield self._ended(decision, await self._record(upto, scored), cut=True)
+
+    async def _record(self, upto: int, scored: Scored) -> ScreenedItem:
+        self._recorded = True
+        opened = self._opened
+        item = Item(opened.item_id, self._arriving.text[:upto], opened.language, opened.source, opened.context)
+        (row,) = await self._screening.record([item], [scored], opened.policy, principal=self._principal)
+        return row
 
     def _ended(self, decision: Decision | None, screened: ScreenedItem | None, *, cut: bool) -> Ended:
         held = self._holdback
@@ -190,7 +195,7 @@ class Streaming:
             screened=screened,
             released_chars=held.released,
             total_chars=len(self._arriving),
-            unsafe_chars=held.unsafe(self._recall.open_window(self._checked)[1]) if cut else 0,
+            unsafe_chars=held.unsafe_chars if cut else 0,
             windows_run=self._recall.ran,
         )
 

@@ -210,6 +210,19 @@ def test_a_client_that_goes_away_leaves_the_decision_of_what_it_was_shown(starte
     assert metric(started, 'prefilter_streams_total{end="gone"}') >= 1
 
 
+def test_a_doubt_that_a_client_did_not_wait_for_is_nobodys_to_see(started: Started, home: Path) -> None:
+    before = metric(started, 'prefilter_streams_total{end="gone"}')
+    with opened(started, policy="strict", id="impatient") as socket:
+        socket.send(json.dumps({"type": "text", "text": f"{BORDERLINE_TEXT} And so on and on"}))
+        time.sleep(0.3)
+    deadline = time.monotonic() + 10
+    while metric(started, 'prefilter_streams_total{end="gone"}') == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    with closing(sqlite3.connect(home / "prefilter.db")) as database:
+        assert database.execute("SELECT outcome FROM decisions WHERE item_id = 'impatient'").fetchall() == []
+
+
 def metric(started: Started, name: str) -> float:
     lines = httpx.get(f"{started.url}/metrics").text.splitlines()
     return float(next(line for line in lines if line.startswith(name)).split()[-1])

@@ -68,9 +68,9 @@ def replay(texts: Sequence[str], checks: Sequence[Sequence[Check]], bound: int) 
             whole, before = check.chars == len(text), hold.released
             if check.allowed:
                 hold.allowed(text, check.chars, open_start=check.start, whole=whole)
-            elif hold.refused(check.chars, open_window=check.window, whole=whole):
+            elif hold.refused(open_window=check.window, whole=whole):
                 cut = True
-                unsafe.append(hold.unsafe(check.start))
+                unsafe.append(hold.unsafe_chars)
                 break
             if hold.released > before:
                 begun = check.chars if begun is None else begun

@@ -150,7 +150,7 @@ async def _exchange(connection: HTTPConnection, who: Principal, incoming: Incomi
         telemetry.streams.labels(end).inc()
         if streaming is not None and end in ("gone", "broken"):
             with contextlib.suppress(PrefilterError):
-                await streaming.record()
+                await streaming.abandon()
 
 
 async def _deliver_all(streaming: Streaming, reader: asyncio.Task[None], deliver: Deliver) -> str:
