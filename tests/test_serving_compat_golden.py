@@ -1,4 +1,4 @@
-"""Golden pairs of the OpenAI contract: `golden/openai/NAME.json` holds a request and the answer it gets.
+"""Golden pairs of the OpenAI contract and of the native batch: `golden/*/NAME.json` holds a request and its answer.
 
 Scores stand in the texts (`serving_fakes.SpokenScorer`). Numbers are compared with a tolerance, ids by their
 pattern, and of the measured quality of a category that it is there or not: it changes with the model.
@@ -17,7 +17,8 @@ import pytest
 from serving_client import Service, service
 
 GOLDEN = sorted((Path(__file__).parent / "golden" / "openai").glob("*.json"))
-ID = re.compile(r"(modr-|dec_|cas_)[A-Za-z0-9]+")
+NATIVE = sorted((Path(__file__).parent / "golden" / "native").glob("*.json"))
+ID = re.compile(r"(modr-|dec_|cas_|itm_)[A-Za-z0-9]+")
 ALL_13 = {
     "hate", "hate/threatening", "harassment", "harassment/threatening", "illicit", "illicit/violent", "self-harm",
     "self-harm/intent", "self-harm/instructions", "sexual", "sexual/minors", "violence", "violence/graphic",
@@ -62,7 +63,7 @@ def differences(wanted: Any, found: Any, at: str = "") -> Iterator[str]:
         yield at
 
 
-@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*GOLDEN, *NATIVE], ids=lambda path: path.stem)
 def test_a_golden_request_gets_its_golden_answer(running: Service, path: Path) -> None:
     pair = json.loads(path.read_text(encoding="utf-8"))
     assert list(differences(pair["response"], asked(running, pair["request"]))) == []
@@ -84,3 +85,12 @@ def test_a_golden_answer_is_what_the_contract_promises(path: Path) -> None:
 def test_the_pairs_cover_every_status_of_the_contract() -> None:
     statuses = {json.loads(path.read_text(encoding="utf-8"))["response"]["status"] for path in GOLDEN}
     assert statuses == {200, 400, 401, 403, 404, 405, 413}
+
+
+def test_a_native_row_has_a_decision_or_an_error_and_the_callers_id() -> None:
+    for path in NATIVE:
+        pair = json.loads(path.read_text(encoding="utf-8"))
+        rows = pair["response"]["body"].get("results", [])
+        for item, row in zip(pair["request"]["body"]["items"], rows, strict=bool(rows)):
+            assert ("outcome" in row) != ("error" in row)
+            assert row["id"] in (None, item["id"] if isinstance(item, dict) and "id" in item else row["id"])
