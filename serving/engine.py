@@ -29,15 +29,14 @@ import os
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from prefilter.models.scored import Scored
 from prefilter.serving.errors import NotReady, Overloaded
 from prefilter.serving.turns import Turns
+from prefilter.serving.work import Caller, Row, RowScorer, Step, Windows, chars, estimate, next_window, settle, unscored
 
 logger = logging.getLogger("prefilter.engine")
 
@@ -47,120 +46,10 @@ SMALL_SHARE = 4
 """The queue of small requests is this much smaller: whoever sends one waits for it."""
 LONG_CHARS = 16_384
 """From here on preparing takes longer than a window's run."""
-CHARS_PER_TOKEN = 4
-ROW_TOKENS = 4
-"""Marks around a row's pieces, and what the shortest row costs beside its pieces."""
 NICENESS = 10
 """How far the workers stand back. With as many of them as cores, each step of a request (and it has ten) would
 else wait for a time slice: a text among batches took twice as long."""
 _MAX_RETRY_AFTER_S = 60
-
-
-class Known(Protocol):
-    """What the network said before of windows like those of a row."""
-
-    def known(self, windows: Sequence[Any]) -> list[Any]:
-        """Return what it said of each window, None where it must be asked."""
-        ...
-
-    def learn(self, window: Any, run: Any) -> None:
-        """Keep what it said."""
-        ...
-
-
-class Row(NamedTuple):
-    """What is scored: the text as sent, its declared language, what it answers, the certificate under which
-    the fast stage may clear it (None: the transformer scores it), whether its answer may be kept and given
-    again, and what is known of its windows."""
-
-    text: object
-    language: str | None = None
-    context: str | None = None
-    certificate: str | None = None
-    keep: bool = True
-    known: Known | None = None
-
-
-class RowScorer(Protocol):
-    """What the engine needs of a scorer, from any thread: a row prepared, a window run, a row concluded."""
-
-    def prepare(
-        self,
-        text: object,
-        *,
-        language: str | None = None,
-        context: object = None,
-        certificate: str | None = None,
-        keep: bool = True,
-    ) -> Any:
-        """Return a Scored where no network is needed, else what has `windows` and `tokens`."""
-        ...
-
-    def run(self, window: Any) -> Any:
-        """Run one window."""
-        ...
-
-    def conclude(self, prepared: Any, runs: Sequence[Any]) -> Scored:
-        """Return the answer of a row whose windows were all run, in order."""
-        ...
-
-
-def unscored(reason: str) -> Scored:
-    """Return the answer for a valid text that got no scores."""
-    return Scored({}, unscored=reason)
-
-
-@dataclass(eq=False, slots=True)
-class _Windows:
-    """A prepared row: which of its windows are to be run, how many were begun, and what those that are done gave."""
-
-    row: int
-    prepared: Any = field(repr=False)
-    runs: list[Any] = field(repr=False)
-    todo: list[int]
-    missing: int
-    begun: int = 0
-
-    @property
-    def cost(self) -> int:
-        """The tokens of one window."""
-        return max(1, int(self.prepared.tokens) // len(self.runs))
-
-
-@dataclass(eq=False, slots=True)
-class _Caller:
-    """Who waits for rows. Everything but `rows` belongs to the engine's lock."""
-
-    rows: Sequence[Row] = field(repr=False)
-    loop: asyncio.AbstractEventLoop
-    done: asyncio.Future[None]
-    held: list[int]
-    """The tokens that each row still holds in the queue."""
-    answers: list[Scored | None] = field(repr=False)
-    missing: int
-    taken: int = 0
-    """How many rows were given to be prepared."""
-    preparing: bool = False
-    """Whether a long one of them is being prepared apart; no other is begun meanwhile."""
-    windows: deque[_Windows] = field(default_factory=deque)
-    """The network's queue, as far as it is this caller's."""
-    left: int = 0
-    """The sum of `held`."""
-    closed: bool = False
-    small: bool = False
-
-    @property
-    def has_work(self) -> bool:
-        return bool(self.windows) or (self.taken < len(self.rows) and not self.preparing)
-
-
-class _Step(NamedTuple):
-    """What one turn is: a row of a caller to prepare, or one window of a prepared row to run."""
-
-    caller: _Caller
-    row: int
-    windows: _Windows | None = None
-    number: int = 0
 
 
 class Engine:
@@ -173,8 +62,8 @@ class Engine:
         self._count = threads
         self._max_queued_tokens = max_queued_tokens
         self._condition = threading.Condition()
-        self._turns: Turns[_Caller] = Turns()
-        self._callers: set[_Caller] = set()
+        self._turns: Turns[Caller] = Turns()
+        self._callers: set[Caller] = set()
         self._workers: list[threading.Thread] = []
         self._preparer: ThreadPoolExecutor | None = None
         self._queued_tokens = {True: 0, False: 0}  # of small requests, of others
@@ -214,7 +103,7 @@ class Engine:
                 self._close(caller)
             self._condition.notify_all()
         for caller in abandoned:
-            _settle(caller)
+            settle(caller)
         await asyncio.gather(*(asyncio.to_thread(worker.join) for worker in self._workers))
         self._workers = []
         if self._preparer is not None:
@@ -244,8 +133,8 @@ class Engine:
         if not rows:
             return []
         loop = asyncio.get_running_loop()
-        held = [_estimate(row) for row in rows]
-        caller = _Caller(rows, loop, loop.create_future(), held, [None] * len(rows), missing=len(rows))
+        held = [estimate(row) for row in rows]
+        caller = Caller(rows, loop, loop.create_future(), held, [None] * len(rows), missing=len(rows))
         self._accept(caller, sum(held), always=accepted)
         try:
             async with asyncio.timeout(deadline_ms / 1000):
@@ -261,7 +150,7 @@ class Engine:
 
     # --- under the lock ---------------------------------------------------------------------------
 
-    def _accept(self, caller: _Caller, tokens: int, *, always: bool) -> None:
+    def _accept(self, caller: Caller, tokens: int, *, always: bool) -> None:
         with self._condition:
             if not self.ready:
                 raise NotReady("the engine is not running", code="engine_not_ready")
@@ -273,7 +162,7 @@ class Engine:
             self._turns.wait(caller, left=tokens)
             self._condition.notify(min(len(caller.rows), self._count))
 
-    def _close(self, caller: _Caller) -> None:
+    def _close(self, caller: Caller) -> None:
         """Take whatever nobody has begun out of the queue, and its room with it; harmless when repeated."""
         if caller.closed:
             return
@@ -283,34 +172,34 @@ class Engine:
         self._turns.leave(caller)
         self._callers.discard(caller)
 
-    def _take(self) -> _Step | None:
+    def _take(self) -> Step | None:
         """Wait for a step to do and return it; None when there will be no more."""
         with self._condition:
-            caller: _Caller | None = None
+            caller: Caller | None = None
             while caller is None or not caller.has_work:  # a fault may have taken away what a caller waited with
                 while not self._turns:
                     if self._stopping:
                         return None
                     self._condition.wait()
                 caller = self._turns.take()
-            step = _next_window(caller) if caller.windows else self._next_row(caller)
+            step = next_window(caller) if caller.windows else self._next_row(caller)
             if caller.has_work:
                 self._turns.wait(caller, left=caller.left)
             return step
 
-    def _next_row(self, caller: _Caller) -> _Step:
+    def _next_row(self, caller: Caller) -> Step:
         row = caller.taken
         caller.taken += 1
-        caller.preparing = _chars(caller.rows[row]) >= LONG_CHARS
-        return _Step(caller, row)
+        caller.preparing = chars(caller.rows[row]) >= LONG_CHARS
+        return Step(caller, row)
 
-    def _release(self, caller: _Caller, row: int, tokens: int) -> None:
+    def _release(self, caller: Caller, row: int, tokens: int) -> None:
         """Give back what a row holds of the queue, up to `tokens`; a closed caller holds nothing."""
         if not caller.closed:
             tokens = min(tokens, caller.held[row])
             self._hold(caller, row, caller.held[row] - tokens)
 
-    def _hold(self, caller: _Caller, row: int, tokens: int) -> None:
+    def _hold(self, caller: Caller, row: int, tokens: int) -> None:
         """Change what a row holds of the queue."""
         more = tokens - caller.held[row]
         caller.held[row] = tokens
@@ -327,12 +216,12 @@ class Engine:
             elif not step.caller.preparing or self._preparer is None:
                 first = self._prepare(step.caller, step.row, begun=1)
                 if first is not None:
-                    self._run(_Step(step.caller, step.row, first, first.todo[0]))
+                    self._run(Step(step.caller, step.row, first, first.todo[0]))
             else:
                 with contextlib.suppress(RuntimeError):  # stopping: the caller has been answered
                     self._preparer.submit(self._prepare, step.caller, step.row, begun=0)
 
-    def _prepare(self, caller: _Caller, row: int, *, begun: int) -> _Windows | None:
+    def _prepare(self, caller: Caller, row: int, *, begun: int) -> Windows | None:
         """Prepare a row and queue its windows, but for the first `begun`; None where none is to be run."""
         if caller.closed:
             return None
@@ -353,7 +242,7 @@ class Engine:
                 return None
             if todo:
                 self._hold(caller, row, found.tokens * len(todo) // len(runs))
-                windows = _Windows(row, found, runs, todo, missing=len(todo), begun=begun)
+                windows = Windows(row, found, runs, todo, missing=len(todo), begun=begun)
                 if begun < len(todo):
                     caller.windows.append(windows)
             if caller.has_work:
@@ -364,7 +253,7 @@ class Engine:
         self._answer(caller, row, found if isinstance(found, Scored) else self._conclude(found, runs))
         return None
 
-    def _run(self, step: _Step) -> None:
+    def _run(self, step: Step) -> None:
         caller, row, windows, number = step
         assert windows is not None
         started = time.perf_counter()
@@ -395,7 +284,7 @@ class Engine:
         except Exception as fault:
             return _faulted(fault)
 
-    def _answer(self, caller: _Caller, row: int, answer: Scored) -> None:
+    def _answer(self, caller: Caller, row: int, answer: Scored) -> None:
         with self._condition:
             if caller.closed or caller.answers[row] is not None:
                 return
@@ -404,7 +293,7 @@ class Engine:
             caller.missing -= 1
             finished = caller.missing == 0
         if finished:
-            _settle(caller)
+            settle(caller)
 
 
 def _step_back() -> None:
@@ -415,36 +304,6 @@ def _step_back() -> None:
             os.setpriority(os.PRIO_PROCESS, me, os.getpriority(os.PRIO_PROCESS, me) + NICENESS)
 
 
-def _next_window(caller: _Caller) -> _Step:
-    windows = caller.windows[0]
-    step = _Step(caller, windows.row, windows, windows.todo[windows.begun])
-    windows.begun += 1
-    if windows.begun == len(windows.todo):
-        caller.windows.popleft()
-    return step
-
-
 def _faulted(fault: Exception) -> Scored:
     logger.error("scoring failed: %s", type(fault).__name__)
     return unscored("internal_fault")
-
-
-def _chars(row: Row) -> int:
-    return sum(len(part) for part in (row.text, row.context) if isinstance(part, str))
-
-
-def _estimate(row: Row) -> int:
-    return ROW_TOKENS + _chars(row) // CHARS_PER_TOKEN
-
-
-def _settle(caller: _Caller) -> None:
-    """Wake a caller from any thread; one that has left, or whose loop is gone, is nobody to wake."""
-
-    def wake() -> None:
-        if not caller.done.done():
-            caller.done.set_result(None)
-
-    try:
-        caller.loop.call_soon_threadsafe(wake)
-    except RuntimeError:
-        logger.debug("a caller's event loop is closed")

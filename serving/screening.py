@@ -23,7 +23,7 @@ from prefilter.models.scored import Scored
 from prefilter.models.text import RowError
 from prefilter.serving import audit
 from prefilter.serving.auth import Principal
-from prefilter.serving.engine import Engine, Row
+from prefilter.serving.engine import Engine
 from prefilter.serving.errors import NotFound, NotReady, Unprocessable
 from prefilter.serving.policies import Decision, Outcome, Policy, decide
 from prefilter.serving.policybook import PolicyBook
@@ -36,6 +36,7 @@ from prefilter.serving.store.columns import canonical
 from prefilter.serving.store.decisions import DecisionRow
 from prefilter.serving.telemetry import where
 from prefilter.serving.triage import NewCase, Triage
+from prefilter.serving.work import Row
 
 logger = logging.getLogger("prefilter.screening")
 

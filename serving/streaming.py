@@ -20,11 +20,12 @@ from prefilter.models.scored import Scored
 from prefilter.models.text import RowError
 from prefilter.serving.arriving import Arriving
 from prefilter.serving.auth import Principal
-from prefilter.serving.engine import Engine, Row
+from prefilter.serving.engine import Engine
 from prefilter.serving.holdback import Holdback, boundary
 from prefilter.serving.policies import Decision, Outcome, Policy
 from prefilter.serving.schemas import Item
 from prefilter.serving.screening import ScreenedItem, Screening
+from prefilter.serving.work import Row
 
 CHECK_CHARS = 32
 """So many new characters are checked together: some eight word pieces, a sixth of a second of a fast model."""

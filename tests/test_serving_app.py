@@ -16,9 +16,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from prefilter.serving.app import create_app
-from prefilter.serving.engine import Row
 from prefilter.serving.settings import Settings
 from prefilter.serving.store import decisions
+from prefilter.serving.work import Row
 from serving_client import Service, service
 from serving_fakes import SpokenScorer
 

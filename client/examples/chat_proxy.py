@@ -20,7 +20,7 @@ from typing import Any
 
 import httpx
 import uvicorn
-from prefilter_client import AsyncClient, AsyncStream, Cut, Item, PrefilterError
+from prefilter_client import AsyncClient, AsyncStream, Cut, Item, PrefilterError, Retries
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -29,6 +29,8 @@ from starlette.routing import Route
 UNFORWARDED = {"host", "content-length", "connection", "accept-encoding", "transfer-encoding"}
 UNRETURNED = {"content-length", "content-encoding", "connection", "transfer-encoding"}
 FILTERED = "content_filter"
+RETRY_S = 2.0
+"""How long a reader waits for a pre-filter that does not answer, or has no room."""
 Chunk = dict[str, Any]
 
 
@@ -192,7 +194,8 @@ def create_app(*, upstream: str, prefilter: str, key: str | None) -> Starlette:
 
     @asynccontextmanager
     async def running(app: Starlette) -> AsyncIterator[None]:
-        async with httpx.AsyncClient(base_url=upstream, timeout=600) as http, AsyncClient(prefilter, key) as client:
+        client = AsyncClient(prefilter, key, retries=Retries(total_s=RETRY_S))
+        async with httpx.AsyncClient(base_url=upstream, timeout=600) as http, client:
             app.state.http, app.state.prefilter = http, client
             yield
 

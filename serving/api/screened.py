@@ -10,10 +10,10 @@ from starlette.requests import Request
 from prefilter.models.scored import Scored
 from prefilter.serving.api.wire import part
 from prefilter.serving.auth import Principal
-from prefilter.serving.engine import Row
 from prefilter.serving.schemas import BadRow, Item
 from prefilter.serving.screening import ScreeningResult
 from prefilter.serving.telemetry import Telemetry
+from prefilter.serving.work import Row
 
 
 async def screened(

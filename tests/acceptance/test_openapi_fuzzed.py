@@ -23,7 +23,7 @@ from prefilter.serving.app import create_app
 from prefilter.serving.settings import Settings
 from served import Started, key_of, server
 
-EXAMPLES = 25
+EXAMPLES = 15
 KEPT_APART = r"^/v1/keys/"
 """Revoking and rotating keys: the test needs its own."""
 DOCUMENT = create_app(Settings(home=Path(mkdtemp()))).openapi()
