@@ -141,6 +141,21 @@ def letters(text: str) -> Iterable[Edit]:
     return edits
 
 
+def unsettled(text: str) -> int | None:
+    """Where the first word begins that `letters` may read otherwise once more follows; None where there is none.
+
+    A word of look-alikes alone is a disguise or not by the other words; the last word may still grow.
+    """
+    alike = table("alike")
+    for word in WORD.finditer(text):
+        if word[0].isascii():
+            continue
+        alone = len(word[0]) > 1 and LATIN.search(word[0]) is None and all(c in alike for c in word[0])
+        if alone or word.end() == len(text):
+            return word.start()
+    return None
+
+
 def _replaced(word: re.Match[str], latin: dict[str, str]) -> list[Edit]:
     start = word.start()
     return [(start + i, start + i + 1, latin[c]) for i, c in enumerate(word[0]) if c in latin]

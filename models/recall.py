@@ -1,9 +1,9 @@
 """Recall: what the network said of the windows of a text that grows, so that only changed windows are run again.
 
 A text that grows at its end keeps the windows it had, all but the last: a window is cut from the left, and what
-follows it changes neither its pieces nor where it ends (`windows`). One exception is kept in mind by whoever asks
-which windows may still change: normalisation joins single letters that stand apart, and up to three of them at the
-end may turn out to begin such a word. Holds word pieces' digests and the network's answers, never text.
+follows it changes neither its pieces nor where it ends (`windows`). What is read of a text may change before its end
+too, where a disguise shows only later; up to where it stays as it is, `text.settled` says. Holds word pieces'
+digests and the network's answers, never text.
 """
 
 from __future__ import annotations
@@ -13,10 +13,6 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from prefilter.models.windows import Window
-
-JOINED_CHARS = 16
-"""What lies this close to the end may be read otherwise when more follows: three single letters, what stands between
-them, and room to spare."""
 
 Run = TypeVar("Run")
 Piece = TypeVar("Piece")
@@ -55,10 +51,13 @@ class Recall(Generic[Piece, Run]):
         self._runs[self._digest_of(window)] = run
         self.ran += 1
 
-    def open_window(self, length: int) -> tuple[int, int]:
-        """Return (number, start) of the first window that may change when more follows the `length` characters."""
+    def open_window(self, settled: int) -> tuple[int, int]:
+        """Return (number, start) of the first window that may change when more follows.
+
+        `settled`: up to which place of the text that was prepared last what is read of it stays as it is.
+        """
         for number, (start, end) in enumerate(self.spans[:-1]):
-            if end > length - JOINED_CHARS:
+            if end > settled:
                 return number, start
         return (len(self.spans) - 1, self.spans[-1][0]) if self.spans else (0, 0)
 

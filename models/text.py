@@ -25,7 +25,10 @@ Offsets = NDArray[np.int64]
 Edit = tuple[int, int, str]
 """Characters [start, end) of the current text become the string; edits are ordered and do not overlap."""
 
-ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+ENTITY = re.compile(r"&(?:#0{0,99}[0-9]{1,7};?|#[xX]0{0,99}[0-9a-fA-F]{1,6};?|[A-Za-z][A-Za-z0-9]{1,31};)")
+"""As browsers read them: a number needs no semicolon and may begin with zeros."""
+ENTITY_ROUNDS = 4
+"""An entity may be written in entities: `&amp;#107;`."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 SPELLED = re.compile(r"(?<![^\W_])[A-Za-z]([ .\-_*])[A-Za-z](?:\1[A-Za-z]){2,}(?![^\W_])")
 LEET = re.compile(r"(?<=[A-Za-z])(?:00|33|55|\$\$|[013457@$!])(?=[A-Za-z])")
@@ -100,8 +103,7 @@ def _normalise(text: str, *, ascii_path: bool) -> Normalised:
             if needed or draft.moved:
                 draft.apply(step)
         return Normalised(draft.text, draft.offsets())
-    draft.apply(_entities)
-    draft.apply(_entities)
+    _read_entities(draft)
     if not ascii_path or not draft.text.isascii() or CONTROL.search(draft.text):
         draft.apply(lookalikes.characters)
     if not ascii_path or not draft.text.isascii():
@@ -110,6 +112,47 @@ def _normalise(text: str, *, ascii_path: bool) -> Normalised:
     for step in (_spelled, _leet, _stretched, _spaces):
         draft.apply(step)
     return Normalised(draft.text, draft.offsets())
+
+
+SETTLED_CHARS = 32
+"""So many characters at the end of what is read may be read otherwise when more follows: up to three single letters
+turn out to begin a spelled-out word, and the end of a word that is spelled out has other pieces when it goes on."""
+
+
+def settled(text: str) -> int:
+    """Up to which place of `text` the text as it is read stays what it is, whatever follows white space behind it.
+
+    Behind it lie the last SETTLED_CHARS characters, the last word where it is not ASCII, and everything from the
+    first word of look-alike letters on: whether it is a disguise depends on every other word.
+    """
+    place = _tail(text)
+    if "&" not in text and text.isascii():
+        return place
+    draft = _Draft(text)
+    _read_entities(draft)
+    for step in (lookalikes.characters, lookalikes.compose):
+        draft.apply(step)
+    unsettled = lookalikes.unsettled(draft.text)
+    return place if unsettled is None else min(place, int(draft.offsets()[unsettled]))
+
+
+def _tail(text: str) -> int:
+    """Where the last SETTLED_CHARS characters of what is read begin; invisible ones may be many."""
+    length = 2 * SETTLED_CHARS
+    while True:
+        begin = max(0, len(text) - length)
+        found = normalise(text[begin:])
+        if begin == 0 or len(found.text) > SETTLED_CHARS:
+            return begin + int(found.offsets[max(0, len(found.text) - SETTLED_CHARS)])
+        length *= 4
+
+
+def _read_entities(draft: _Draft) -> None:
+    for _ in range(ENTITY_ROUNDS):
+        before = draft.text
+        draft.apply(_entities)
+        if draft.text == before:
+            return
 
 
 class _Draft:

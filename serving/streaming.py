@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from prefilter.models.recall import of_text
 from prefilter.models.scored import Scored
-from prefilter.models.text import RowError
+from prefilter.models.text import RowError, settled
 from prefilter.serving.arriving import Arriving
 from prefilter.serving.auth import Principal
 from prefilter.serving.engine import Engine
@@ -167,7 +167,7 @@ class Streaming:
         (scored,) = await self._engine.score([row], deadline_ms=self._deadline_ms, accepted=True)
         self._checked = upto
         decision = self._screening.decide(scored, opened.policy, source=opened.source)
-        window, start = self._recall.open_window(upto)
+        window, start = self._recall.open_window(settled(prefix))
         if scored.unscored is not None:  # no window was read: so much text is as good as one
             window = upto // UNREAD_CHARS
         if decision.outcome is Outcome.ALLOW or not decision.enforced:

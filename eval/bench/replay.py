@@ -16,6 +16,7 @@ import numpy as np
 from prefilter.models.recall import of_text
 from prefilter.models.scored import Scored
 from prefilter.models.scorer import Scorer
+from prefilter.models.text import settled
 from prefilter.serving.holdback import Holdback, boundary
 from prefilter.serving.policies import Outcome, Policy, decide
 from prefilter.serving.streaming import CHECK_CHARS
@@ -53,7 +54,7 @@ def checks_of(text: str, scorer: Scorer, policy: Policy) -> list[Check]:
                     recall.learn(window, runs[place])
             scored = scorer.conclude(prepared, runs)
         decision = decide(scored.scores, policy, unscored=scored.unscored, uncalibrated=scorer.uncalibrated)
-        found.append(Check(upto, decision.outcome is Outcome.ALLOW, *recall.open_window(upto)))
+        found.append(Check(upto, decision.outcome is Outcome.ALLOW, *recall.open_window(settled(text[:upto]))))
         checked = upto
     return found
 

@@ -9,12 +9,12 @@ what one of them shows must not go unread. Nothing is executed or rendered. Know
 from __future__ import annotations
 
 import html
-import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from itertools import accumulate
 
-ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+from prefilter.models.text import ENTITY
+
 IN_LINE = frozenset({
     "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "ins",
     "kbd", "mark", "nobr", "q", "rp", "rt", "ruby", "s", "samp", "small", "span", "strike", "strong", "sub", "sup",
