@@ -4,17 +4,20 @@
 
 Point a chat client at `http://127.0.0.1:8081/v1` and change nothing else. An answer that is cut ends with
 `finish_reason: "content_filter"`, and the chat server is hung up on, so that it stops generating. The last message
-goes along as what the answer answers. What a model wants a tool to do is screened whole, when it is known. Fails
-closed: while the pre-filter does not answer, no answer goes through.
+goes along as what the answer answers. Only what was screened goes out: an answer is written anew from its text and its
+tool calls, and other parts of it (log-probabilities, a model's reasoning) are left out. What a tool is to be told is
+screened whole, when it is known. Fails closed: while the pre-filter does not answer, no answer goes through; a chat
+server that breaks off ends in an error.
 
-Needs harm-prefilter-client, starlette and uvicorn. One answer a request (`n` of 1); all other paths pass as they are.
+Needs harm-prefilter-client, starlette and uvicorn. One answer a request (`n` of 1). Besides chat completions only paths
+that generate no text pass (PASSED).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -26,6 +29,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+PASSED = {"/v1/embeddings", "/v1/moderations", "/tokenize", "/detokenize"}
+"""Paths that may be posted to; whatever is only read passes too."""
 UNFORWARDED = {"host", "content-length", "connection", "accept-encoding", "transfer-encoding"}
 UNRETURNED = {"content-length", "content-encoding", "connection", "transfer-encoding"}
 FILTERED = "content_filter"
@@ -34,39 +39,58 @@ RETRY_S = 2.0
 Chunk = dict[str, Any]
 
 
+class Broken(Exception):
+    """The chat server said something that is no answer."""
+
+
 class Answer:
     """One streamed answer of the chat server, taken apart: its text is a source, the rest is kept."""
 
     def __init__(self, upstream: httpx.Response) -> None:
         self._upstream = upstream
         self.head: Chunk = {}
-        self.finish: str | None = "stop"
+        self.finish: str | None = None
         self.usage: Chunk | None = None
         self.tools: list[Chunk] = []
 
     async def text(self) -> AsyncIterator[str]:
-        """Give the pieces of the text; closing it hangs up on the chat server."""
+        """Give the pieces of the text; closing it hangs up on the chat server. Raises Broken."""
         try:
             async for line in self._upstream.aiter_lines():
                 if not line.startswith("data:") or line.endswith("[DONE]"):
                     continue
-                chunk = json.loads(line.removeprefix("data:"))
-                self.head = {name: chunk[name] for name in ("id", "created", "model") if name in chunk}
-                self.usage = chunk if chunk.get("usage") else self.usage
-                for choice in chunk.get("choices", ()):
-                    self.finish = choice.get("finish_reason") or self.finish
-                    delta = choice.get("delta") or {}
-                    self.tools += delta.get("tool_calls") or ()
-                    for name in ("content", "refusal"):
-                        if delta.get(name):
-                            yield delta[name]
+                for piece in self._read(line.removeprefix("data:")):
+                    yield piece
+            if self.finish is None:
+                raise Broken
+        except (httpx.HTTPError, ValueError, TypeError, AttributeError, LookupError):
+            raise Broken from None
         finally:
             await self._upstream.aclose()
 
+    def _read(self, data: str) -> Iterator[str]:
+        chunk = json.loads(data)
+        if "error" in chunk:
+            raise Broken
+        self.head = {name: chunk[name] for name in ("id", "created", "model") if name in chunk}
+        self.usage = chunk.get("usage") or self.usage
+        for choice in chunk.get("choices") or ():
+            if choice.get("index"):
+                raise Broken
+            self.finish = choice.get("finish_reason") or self.finish
+            delta = choice.get("delta") or {}
+            self.tools += delta.get("tool_calls") or ()
+            for name in ("content", "refusal"):
+                if delta.get(name):
+                    yield str(delta[name])
+
     def chunk(self, delta: Chunk, finish: str | None = None) -> bytes:
         """Write one event of this answer."""
-        choice = {"index": 0, "delta": delta, "finish_reason": finish}
-        return event({"object": "chat.completion.chunk", **self.head, "choices": [choice]})
+        return self.event([{"index": 0, "delta": delta, "finish_reason": finish}])
+
+    def event(self, choices: list[Chunk], **more: Chunk) -> bytes:
+        """Write one event with these choices."""
+        return event({"object": "chat.completion.chunk", **self.head, "choices": choices, **more})
 
 
 def event(body: Chunk) -> bytes:
@@ -76,82 +100,98 @@ def event(body: Chunk) -> bytes:
 
 async def chat(request: Request) -> Response:
     """Answer `POST /v1/chat/completions`, streamed or whole."""
-    body = await request.json()
-    if body.get("n", 1) != 1:
+    try:
+        body = await request.json()
+        context = last_message(body)
+    except (ValueError, TypeError, AttributeError, LookupError):
+        return refused(400, "invalid_request_error", "the body is no chat request")
+    if body.get("n") not in (None, 1):
         return refused(400, "invalid_request_error", "this proxy passes one answer a request: n must be 1")
     http: httpx.AsyncClient = request.app.state.http
     asked = http.build_request("POST", "/v1/chat/completions", json=body, headers=forwarded(request))
-    upstream = await http.send(asked, stream=True)
+    if body.get("stream"):
+        return await streamed(request, asked, context=context)
+    return await whole(request, asked, context=context)
+
+
+async def whole(request: Request, asked: httpx.Request, *, context: str | None) -> Response:
+    """Screen an answer that comes whole, and write it anew from what was screened."""
+    upstream = await request.app.state.http.send(asked)
     if upstream.status_code != 200:
-        return returned(upstream, await upstream.aread())
-    screen = whole if not body.get("stream") else streamed
-    return await screen(request, upstream, context=last_message(body))
-
-
-async def whole(request: Request, upstream: httpx.Response, *, context: str | None) -> Response:
-    """Screen an answer that came whole."""
-    body = json.loads(await upstream.aread())
-    choice = body["choices"][0]
-    message = choice["message"]
-    texts = [message.get("content"), message.get("refusal"), arguments(message.get("tool_calls") or ())]
+        return returned(upstream, upstream.content)
     try:
-        allowed = await allows(request.app.state.prefilter, [text for text in texts if text and text.strip()], context)
-    except PrefilterError:
-        return refused(503, "server_error", "the pre-filter does not answer")
-    if not allowed:
-        choice["message"] = {"role": "assistant", "content": ""}
-        choice["finish_reason"] = FILTERED
-    return JSONResponse(body)
+        body = upstream.json()
+        (choice,) = body["choices"]
+        message = {name: choice["message"].get(name) for name in ("content", "refusal", "tool_calls")}
+        texts = [text for text in strings(message) if text.strip()]
+    except (ValueError, TypeError, AttributeError, LookupError):
+        raise Broken from None
+    allowed = await allows(request.app.state.prefilter, texts, context)
+    said = {name: value for name, value in message.items() if value or name == "content"}
+    written = {name: body[name] for name in ("id", "object", "created", "model", "usage") if name in body}
+    finish = choice.get("finish_reason") if allowed else FILTERED
+    answer = {"role": "assistant", **(said if allowed else {"content": ""})}
+    written["choices"] = [{"index": 0, "message": answer, "finish_reason": finish}]
+    return JSONResponse(written)
 
 
-async def streamed(request: Request, upstream: httpx.Response, *, context: str | None) -> Response:
-    """Screen an answer while it is written; the stream is open before the first byte goes out."""
+async def streamed(request: Request, asked: httpx.Request, *, context: str | None) -> Response:
+    """Screen an answer while it is written; the stream is open before the chat server is asked."""
     prefilter: AsyncClient = request.app.state.prefilter
     stream = prefilter.stream(context=context)
+    await stream.__aenter__()
     try:
-        await stream.__aenter__()
-    except PrefilterError:
-        await upstream.aclose()
-        return refused(503, "server_error", "the pre-filter does not answer")
+        upstream = await request.app.state.http.send(asked, stream=True)
+        if upstream.status_code != 200:
+            return returned(upstream, await upstream.aread())
+    except BaseException:
+        await stream.__aexit__(None, None, None)
+        raise
     return StreamingResponse(pass_on(Answer(upstream), stream, prefilter, context), media_type="text/event-stream")
 
 
 async def pass_on(
     answer: Answer, stream: AsyncStream, prefilter: AsyncClient, context: str | None
 ) -> AsyncIterator[bytes]:
-    """Give the events of a screened answer; whatever fails ends it as a cut does."""
+    """Give the events of a screened answer; where the pre-filter fails it ends as a cut does."""
     finish: str | None = FILTERED
     try:
         yield answer.chunk({"role": "assistant", "content": ""})
         async for text in stream.guard(answer.text()):
             yield answer.chunk({"content": text})
         if not isinstance(stream.result, Cut):
-            called = arguments(answer.tools)
-            if not called or await allows(prefilter, [called], context):
+            told = [text for text in strings(answer.tools) if text.strip()]
+            if not told or await allows(prefilter, ["".join(told)], context):
                 for call in answer.tools:
                     yield answer.chunk({"tool_calls": [call]})
                 finish = answer.finish
-    except (PrefilterError, httpx.HTTPError):
+    except Broken:
+        yield event(error("server_error", "the chat server broke off"))
+        return
+    except PrefilterError:
         pass
     finally:
         await stream.__aexit__(None, None, None)
     yield answer.chunk({}, finish)
     if answer.usage is not None:
-        yield event(answer.usage)
+        yield answer.event([], usage=answer.usage)
     yield b"data: [DONE]\n\n"
 
 
 async def allows(prefilter: AsyncClient, texts: list[str], context: str | None) -> bool:
-    """Say whether every text is allowed, or would be, were the policy enforced by nobody."""
+    """Say whether every text is allowed, or the policy only watches. Raises PrefilterError."""
     if not texts:
         return True
     rows = await prefilter.score([Item(text, context=context) for text in texts])
     return all(row.allowed or getattr(row, "enforced", True) is False for row in rows)
 
 
-def arguments(calls: Iterable[Chunk]) -> str:
-    """Return what tools are told, the pieces of streamed calls together."""
-    return "".join((call.get("function") or {}).get("arguments") or "" for call in calls)
+def strings(value: object) -> Iterator[str]:
+    """Give every string in a piece of JSON, in order: what a tool call says, whatever shape it has."""
+    if isinstance(value, str):
+        yield value
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from strings(part)
 
 
 def last_message(body: Chunk) -> str | None:
@@ -160,11 +200,13 @@ def last_message(body: Chunk) -> str | None:
     content = messages[-1].get("content")
     if isinstance(content, list):
         content = "\n".join(part.get("text", "") for part in content)
-    return content or None
+    return content if isinstance(content, str) and content else None
 
 
 async def others(request: Request) -> Response:
-    """Pass any other path on as it is."""
+    """Pass on what generates no text, as it is."""
+    if request.method not in ("GET", "HEAD") and request.url.path not in PASSED:
+        return refused(404, "invalid_request_error", "this path is not screened, so it does not pass")
     http: httpx.AsyncClient = request.app.state.http
     answer = await http.request(
         request.method, request.url.path, params=request.query_params, content=await request.body(),
@@ -185,8 +227,13 @@ def returned(answer: httpx.Response, content: bytes) -> Response:
 
 
 def refused(status: int, kind: str, message: str) -> Response:
-    """Return an error in the shape chat clients read."""
-    return JSONResponse({"error": {"message": message, "type": kind, "param": None, "code": None}}, status)
+    """Refuse a request."""
+    return JSONResponse(error(kind, message), status)
+
+
+def error(kind: str, message: str) -> Chunk:
+    """Write an error in the shape chat clients read."""
+    return {"error": {"message": message, "type": kind, "param": None, "code": None}}
 
 
 def create_app(*, upstream: str, prefilter: str, key: str | None) -> Starlette:
@@ -204,7 +251,18 @@ def create_app(*, upstream: str, prefilter: str, key: str | None) -> Starlette:
         Route("/v1/chat/completions", chat, methods=["POST"]),
         Route("/{path:path}", others, methods=methods),
     ]
-    return Starlette(routes=routes, lifespan=running)
+    failures: dict[Any, Any] = {Broken: no_answer, httpx.HTTPError: no_answer, PrefilterError: no_prefilter}
+    return Starlette(routes=routes, lifespan=running, exception_handlers=failures)
+
+
+async def no_answer(_request: Request, _error: Exception) -> Response:
+    """Say that the chat server failed."""
+    return refused(502, "server_error", "the chat server does not answer")
+
+
+async def no_prefilter(_request: Request, _error: Exception) -> Response:
+    """Say that the pre-filter failed."""
+    return refused(503, "server_error", "the pre-filter does not answer")
 
 
 def main() -> None:
