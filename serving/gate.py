@@ -185,6 +185,8 @@ class _Channel(_Passage):
         elif message["type"] == "websocket.http.response.start":
             self.status = message["status"]
             message = {**message, "headers": [*message.get("headers", ()), *_HEADERS, self._own_header]}
+        elif message["type"] == "websocket.close" and not self.status:
+            self.status = 403  # what a server makes of it
         await self._send(message)
 
     async def refuse(self, error: PrefilterError) -> None:

@@ -100,9 +100,15 @@ def log_to_stderr() -> None:
     logging.getLogger("uvicorn.error").addFilter(_names_no_path)
 
 
+_UNSAID = ("WebSocket", "connection", "handshake")
+
+
 def _names_no_path(record: logging.LogRecord) -> bool:
-    """Keep out what the HTTP library says of each WebSocket: it quotes queries, and keys stand there."""
-    return "WebSocket" not in str(record.msg) and "connection" not in str(record.msg)
+    """Keep out what the HTTP library says of each WebSocket: it quotes queries, and keys stand there.
+
+    A refused one it also calls an error.
+    """
+    return not any(word in str(record.msg) for word in _UNSAID)
 
 
 def address_of(settings: Settings, listener: socket.socket) -> str:

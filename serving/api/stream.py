@@ -128,7 +128,7 @@ async def _exchange(connection: HTTPConnection, who: Principal, incoming: Incomi
         streaming = await _opened(connection, who, first)
         await deliver(_started(streaming))
         reader = asyncio.create_task(_read(incoming, streaming, idle_s=settings.stream_idle_s))
-        end = await _deliver_all(streaming, reader, deliver)
+        end = await _deliver_all(streaming, reader, deliver, request_id)
     except (Gone, StopAsyncIteration):
         pass
     except TimeoutError:
@@ -153,7 +153,9 @@ async def _exchange(connection: HTTPConnection, who: Principal, incoming: Incomi
                 await streaming.abandon()
 
 
-async def _deliver_all(streaming: Streaming, reader: asyncio.Task[None], deliver: Deliver) -> str:
+async def _deliver_all(
+    streaming: Streaming, reader: asyncio.Task[None], deliver: Deliver, request_id: str | None
+) -> str:
     """Deliver every event of the stream, unless its reader ends first by raising; returns how it ended."""
     events = streaming.events()
     while True:
@@ -171,7 +173,7 @@ async def _deliver_all(streaming: Streaming, reader: asyncio.Task[None], deliver
                 return "cut" if event.cut else "done"
             case Broken():
                 error = BadRequest(event.error.message, code=event.error.code, field="text")
-                await deliver({**_failed(error, None), "released_chars": event.released_chars})
+                await deliver({**_failed(error, request_id), "released_chars": event.released_chars})
                 return "broken"
 
 

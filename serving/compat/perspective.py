@@ -166,9 +166,10 @@ def _check_scored(scored: Scored, asked: Analysis) -> None:
         raise DeadlineExceeded
     if scored.unscored == "internal_fault":
         raise InternalFault
-    languages = asked.comment.languages
+    # A language that was declared and can be read is not what is wrong with a comment of signs alone.
+    declared = [] if asked.comment.language == READABLE else asked.comment.languages
     raise language_unsupported(
-        next(iter(asked.thresholds)), languages or [scored.language or "und"], requested=bool(languages)
+        next(iter(asked.thresholds)), declared or ["und"], requested=bool(declared)
     )
 
 
