@@ -31,18 +31,21 @@ class Recall(Generic[Piece, Run]):
         digest_of: Callable[[Piece], bytes],
         span_of: Callable[[Piece], tuple[int, int]],
     ) -> None:
-        """`digest_of` tells windows apart; `span_of` says where one lies in the text, [start, end) in code points."""
+        """`digest_of` tells windows apart; `span_of` says where one begins, and up to where the text must stay as
+        it is for it to stay (`Window.decided`)."""
         self._digest_of, self._span_of = digest_of, span_of
         self._runs: dict[bytes, Run] = {}
+        self._digests: list[bytes] = []
+        self._closed: list[bytes] = []
         self.spans: tuple[tuple[int, int], ...] = ()
         self.ran = 0
         """How many windows the network has run for this text so far."""
 
     def known(self, windows: Sequence[Piece]) -> list[Run | None]:
         """Return what is known of each window, None where it must be run; the windows of before are forgotten."""
-        digests = [self._digest_of(window) for window in windows]
-        found = [self._runs.get(key) for key in digests]
-        self._runs = {key: run for key, run in zip(digests, found, strict=True) if run is not None}
+        self._digests = [self._digest_of(window) for window in windows]
+        found = [self._runs.get(key) for key in self._digests]
+        self._runs = {key: run for key, run in zip(self._digests, found, strict=True) if run is not None}
         self.spans = tuple(self._span_of(window) for window in windows)
         return found
 
@@ -56,12 +59,23 @@ class Recall(Generic[Piece, Run]):
 
         `settled`: up to which place of the text that was prepared last what is read of it stays as it is.
         """
-        for number, (start, end) in enumerate(self.spans[:-1]):
-            if end > settled:
+        for number, (start, decided) in enumerate(self.spans):
+            if decided > settled:
                 return number, start
-        return (len(self.spans) - 1, self.spans[-1][0]) if self.spans else (0, 0)
+        return 0, 0
+
+    def close(self, number: int) -> None:
+        """Take the first `number` windows for closed: they are relied on from now on."""
+        self._closed = self._digests[:number]
+
+    def reopened(self) -> int | None:
+        """Where the first closed window begins that is another one now: None, unless all this is mistaken."""
+        for number, digest in enumerate(self._closed):
+            if number >= len(self._digests) or self._digests[number] != digest:
+                return self.spans[min(number, len(self.spans) - 1)][0] if self.spans else 0
+        return None
 
 
 def of_text() -> Recall[Window, object]:
     """Return the recall of one growing text."""
-    return Recall(digest, lambda window: (window.start, window.end))
+    return Recall(digest, lambda window: (window.start, window.decided))

@@ -120,12 +120,13 @@ turn out to begin a spelled-out word, and the end of a word that is spelled out 
 
 
 def settled(text: str) -> int:
-    """Up to which place of `text` the text as it is read stays what it is, whatever follows white space behind it.
+    """Up to which place of `text` the text as it is read stays what it is, whatever follows.
 
-    Behind it lie the last SETTLED_CHARS characters, the last word where it is not ASCII, and everything from the
-    first word of look-alike letters on: whether it is a disguise depends on every other word.
+    Behind it lie the last word, which may go on, the last SETTLED_CHARS characters, and everything from the first
+    word of look-alike letters on: whether it is a disguise depends on every other word.
     """
-    place = _tail(text)
+    last = text.rsplit(maxsplit=1)[-1] if text and not text[-1].isspace() else ""
+    place = min(_tail(text), len(text) - len(last))
     if "&" not in text and text.isascii():
         return place
     draft = _Draft(text)

@@ -12,6 +12,7 @@ the text.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ PLAIN_WORD_CHARS, WORD_CHARS = 96, 32
 SCRIPT_RUN = re.compile(r"[\x00-\x7f]+|[^\x00-\x7f]+")
 SPELLED_BLOCKS = ((0x20, 0x7F), (0xA0, 0x250), (0x2010, 0x2070), (0x20A0, 0x20C0), (0x2122, 0x2123))
 """Basic and extended Latin, general punctuation, currency signs, the trade mark: [low, high)."""
+FOLLOWED = sys.maxsize
+"""Where the last window is decided: whatever follows may change it."""
 SENTENCE_ENDS = (".", "!", "?", "\u2026", "\u3002")
 
 
@@ -44,7 +47,9 @@ class Window:
 
     `ids`: int64 [n]. `types`: int64 [n], 0 up to the text's [SEP], 1 behind it. `start`, `end`: the text
     part's span in the original text. `pieces`: int64 [text pieces, 2], each text piece's span in the original
-    text; piece i stands at `ids[i + 1]`. `begins`: bool [text pieces], whether a piece begins a word.
+    text; piece i stands at `ids[i + 1]`. `begins`: bool [text pieces], whether a piece begins a word. `decided`:
+    up to where the original text must stay as it is for this window to stay, whatever follows: to the end of the
+    piece that had no room in it, FOLLOWED where there is none.
     """
 
     ids: NDArray[np.int64]
@@ -53,6 +58,7 @@ class Window:
     end: int
     pieces: NDArray[np.int64]
     begins: NDArray[np.bool_]
+    decided: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +122,12 @@ def windows(
     spans = _original_spans(normalised, pieces)
     total = len(pieces.ids)
     if total == 0:
-        return [_window(pieces, spans, (0, 0), first, tail, (0, int(normalised.offsets[-1])))], 0
+        return [_window(pieces, spans, (0, 0), first, tail, (0, int(normalised.offsets[-1])), FOLLOWED)], 0
     found = []
     for start, end in _cuts(pieces, normalised.text, room, min(overlap, room // 3)):
         span = normalised.original_span(int(pieces.starts[start]), int(pieces.ends[start:end].max()))
-        found.append(_window(pieces, spans, (start, end), first, tail, span))
+        decided = FOLLOWED if end == total else int(spans[start + room, 1])
+        found.append(_window(pieces, spans, (start, end), first, tail, span, decided))
     return found, total
 
 
@@ -147,6 +154,7 @@ def _window(
     first: int,
     tail: NDArray[np.int64],
     span: tuple[int, int],
+    decided: int,
 ) -> Window:
     """The window of the pieces [part), with `tail` (the text's mark, the context and its mark) behind them."""
     start, end = part
@@ -157,7 +165,7 @@ def _window(
     ids[1 + count :] = tail
     types = np.zeros(len(ids), dtype=np.int64)
     types[2 + count :] = 1
-    return Window(ids, types, *span, spans[start:end], pieces.begins[start:end])
+    return Window(ids, types, *span, spans[start:end], pieces.begins[start:end], decided)
 
 
 def _original_spans(normalised: Normalised, pieces: _Pieces) -> NDArray[np.int64]:

@@ -18,6 +18,7 @@ import regex
 
 MAX_WORD_CHARS = 64
 """A longer word (an address, an encoded file) leaves in parts, between clusters and escapes."""
+LONGEST_CLUSTER_CHARS = 4_096
 _CLUSTER = regex.compile(r"\X")
 _UNFINISHED = regex.compile(
     r"(?:&#?[0-9A-Za-z]{0,31}|\\(?:x[0-9A-Fa-f]{0,1}|u[0-9A-Fa-f]{0,3}|u\{[0-9A-Fa-f]{0,6}|U[0-9A-Fa-f]{0,7})?"
@@ -38,7 +39,7 @@ def boundary(text: str, end: int, *, after: int = 0) -> int:
             return place
     if lowest == after:
         return after
-    base = max(after, lowest - MAX_WORD_CHARS)
+    base = max(after, end - LONGEST_CLUSTER_CHARS)
     found = base
     for cluster in _CLUSTER.finditer(text, base):
         if cluster.end() > end or cluster.end() == len(text):
@@ -48,22 +49,26 @@ def boundary(text: str, end: int, *, after: int = 0) -> int:
     return max(after, unfinished.start() if unfinished is not None else found)
 
 
+Piece = tuple[str, int]
+"""What a refusal waits for: a kind (windows, or text that cannot be read) and its number."""
+
+
 @dataclass(slots=True)
 class Holdback:
     """One text's state: `released` characters are out; what may still change began at `open_start` when it was last
-    allowed; and in which window doubt began, None where there is none."""
+    allowed; and with which open piece doubt began, None where there is none."""
 
     max_unsafe_chars: int
     released: int = 0
     open_start: int = 0
-    doubted_window: int | None = None
+    doubted: Piece | None = None
 
     def allowed(self, text: str, checked: int, *, open_start: int, whole: bool) -> str:
         """The first `checked` characters are allowed: return what goes out now.
 
         `open_start`: where the first window begins that may still change. `whole`: nothing follows.
         """
-        self.open_start, self.doubted_window = open_start, None
+        self.open_start, self.doubted = open_start, None
         if whole:
             return self._release(text, checked)
         limit = min(checked, open_start + self.max_unsafe_chars)
@@ -73,20 +78,21 @@ class Holdback:
         """Nothing is held back: return what has not gone out yet."""
         return self._release(text, len(text))
 
-    def refused(self, *, open_window: int, whole: bool) -> bool:
-        """What was checked is not allowed: say whether that is final.
+    def refused(self, piece: Piece, *, whole: bool) -> bool:
+        """What was read is not allowed: say whether that is final.
 
-        It is when nothing follows, or when the window that was open when doubt began is open no more.
+        `piece`: what is open now. It is final when nothing follows, or when the piece that was open when doubt began
+        is open no more.
         """
-        if self.doubted_window is None:
-            self.doubted_window = open_window
-        return whole or open_window > self.doubted_window
+        if self.doubted is None or self.doubted[0] != piece[0]:
+            self.doubted = piece
+        return whole or piece[1] > self.doubted[1]
 
-    @property
-    def unsafe_chars(self) -> int:
-        """How much of what could cause a refusal has gone out: a window that was whole when the text was last
-        allowed cannot."""
-        return max(0, self.released - self.open_start)
+    def unsafe_chars(self, reopened: int | None = None) -> int:
+        """How much of what could cause a refusal has gone out: a window that was closed when the text was last
+        allowed cannot, unless it was `reopened`, from this place on."""
+        start = self.open_start if reopened is None else min(self.open_start, reopened)
+        return max(0, self.released - start)
 
     def _release(self, text: str, end: int) -> str:
         out = text[self.released : end]

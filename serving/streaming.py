@@ -1,6 +1,6 @@
 """Streaming: screens a text while it is being written, and lets out what is known to be safe enough.
 
-Whenever enough is new, the text so far is scored as `/v1/score` would score it, and the policy decides; only
+Whenever enough is new, the text so far is looked at: scored as `/v1/score` would score it, and the policy decides; only
 windows that changed are run (`models.recall`). `holdback` says what may go out, and when a refusal is final. One
 stream is one screening: its decision, of the text up to where it ended or was cut, is recorded once, with the case
 it may open; of a client who went away, what had gone out is. A policy that is not enforced lets everything
@@ -12,6 +12,7 @@ Knows no transport: parts come in by `add` and `end`, on the event loop, and eve
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -27,10 +28,12 @@ from prefilter.serving.schemas import Item
 from prefilter.serving.screening import ScreenedItem, Screening
 from prefilter.serving.work import Row
 
-CHECK_CHARS = 32
-"""So many new characters are checked together: some eight word pieces, a sixth of a second of a fast model."""
-CHECKS = 512
-"""A long text is read again at most about so often for each time it doubles."""
+logger = logging.getLogger("prefilter.stream")
+
+LOOK_CHARS = 32
+"""So many new characters are looked at together: some eight word pieces, a sixth of a second of a fast model."""
+LOOKS = 128
+"""A long text is looked at anew at most about so often for each time it doubles: each look reads it from the start."""
 UNREAD_CHARS = 512
 """A text that cannot be read or scored is waited for as long as for a window."""
 
@@ -99,7 +102,7 @@ class Streaming:
         self._error: RowError | None = None
         self._allowed: tuple[int, Scored] | None = None
         self._recorded = False
-        self._checked = 0
+        self._looked = 0
 
     @property
     def policy(self) -> Policy:
@@ -134,11 +137,11 @@ class Streaming:
             whole, text = self._arriving.ended, self._arriving.text
             if not self.policy.enforced and (out := self._holdback.everything(text)):
                 yield Released(out)
-            upto = len(text) if whole else boundary(text, len(text), after=self._checked)
-            if not whole and upto - self._checked < max(CHECK_CHARS, len(text) // CHECKS):
+            upto = len(text) if whole else boundary(text, len(text), after=self._looked)
+            if not whole and upto - self._looked < max(LOOK_CHARS, len(text) // LOOKS):
                 continue
             ended = None
-            async for event in self._check(text, upto, whole=whole):
+            async for event in self._look(text, upto, whole=whole):
                 yield event
                 ended = event if isinstance(event, Ended) else ended
             if ended is not None:
@@ -154,49 +157,59 @@ class Streaming:
 
     # --- inside -----------------------------------------------------------------------------------
 
-    async def _check(self, text: str, upto: int, *, whole: bool) -> AsyncIterator[Released | Ended]:
+    async def _look(self, text: str, upto: int, *, whole: bool) -> AsyncIterator[Released | Ended]:
         prefix = text[:upto]
         if not prefix.strip():  # nothing to judge yet
             if whole:
                 if out := self._holdback.everything(text):
                     yield Released(out)
-                yield self._ended(None, None, cut=False)
+                yield self._ended(None, None)
             return
         opened, held = self._opened, self._holdback
         row = Row(prefix, opened.language, opened.context, keep=False, known=self._recall)
         (scored,) = await self._engine.score([row], deadline_ms=self._deadline_ms, accepted=True)
-        self._checked = upto
+        self._looked = upto
+        if scored.error is not None:
+            self._error = scored.error
+            self._changed.set()
+            return
         decision = self._screening.decide(scored, opened.policy, source=opened.source)
         window, start = self._recall.open_window(settled(prefix))
-        if scored.unscored is not None:  # no window was read: so much text is as good as one
-            window = upto // UNREAD_CHARS
+        reopened = self._recall.reopened()
+        if reopened is not None:
+            logger.error("a window that was taken for closed is another one now")
         if decision.outcome is Outcome.ALLOW or not decision.enforced:
             self._allowed = upto, scored
+            self._recall.close(window)
             out = held.allowed(text, upto, open_start=start, whole=whole) if decision.enforced else ""
             screened = await self._record(upto, scored) if whole else None
             if out:
                 yield Released(out)
             if whole:
-                yield self._ended(decision, screened, cut=False)
-        elif held.refused(open_window=window, whole=whole):
-            yield self._ended(decision, await self._record(upto, scored), cut=True)
+                yield self._ended(decision, screened)
+            return
+        # Where no window was read, so much text is as good as one.
+        piece = ("window", window) if scored.unscored is None else ("unread", upto // UNREAD_CHARS)
+        if held.refused(piece, whole=whole or reopened is not None):
+            yield self._ended(decision, await self._record(upto, scored), unsafe_chars=held.unsafe_chars(reopened))
 
     async def _record(self, upto: int, scored: Scored) -> ScreenedItem:
-        self._recorded = True
         opened = self._opened
         item = Item(opened.item_id, self._arriving.text[:upto], opened.language, opened.source, opened.context)
         (row,) = await self._screening.record([item], [scored], opened.policy, principal=self._principal)
+        self._recorded = True
         return row
 
-    def _ended(self, decision: Decision | None, screened: ScreenedItem | None, *, cut: bool) -> Ended:
-        held = self._holdback
+    def _ended(
+        self, decision: Decision | None, screened: ScreenedItem | None, *, unsafe_chars: int | None = None
+    ) -> Ended:
+        """How it ended; `unsafe_chars` None where it was not cut."""
         return Ended(
-            cut=cut,
+            cut=unsafe_chars is not None,
             decision=decision,
             screened=screened,
-            released_chars=held.released,
+            released_chars=self._holdback.released,
             total_chars=len(self._arriving),
-            unsafe_chars=held.unsafe_chars if cut else 0,
+            unsafe_chars=unsafe_chars or 0,
             windows_run=self._recall.ran,
         )
-

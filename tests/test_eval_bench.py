@@ -12,7 +12,7 @@ from fakes import CLEAN_TEXT, HARMFUL_TEXT, build_artefact
 from fast_samples import add_fast_stage
 from prefilter.cli import main
 from prefilter.eval.bench import page
-from prefilter.eval.bench.replay import checks_of, refused_meanwhile, replay
+from prefilter.eval.bench.replay import looks_of, refused_meanwhile, replay
 from prefilter.eval.bench.samples import text_of, text_of_pieces
 from prefilter.eval.bench.timing import interleaved
 from prefilter.models.scorer import Scorer
@@ -82,9 +82,9 @@ def test_streamed_sends_answers_at_the_pace_of_a_model(
 def test_a_replay_lets_out_no_more_than_its_bound(model: Path) -> None:
     scorer, policy = Scorer.load(model), load_preset("model-output")
     texts = [f"{CLEAN_TEXT} " * 12, f"{CLEAN_TEXT} " * 12 + HARMFUL_TEXT + f" {CLEAN_TEXT}" * 12]
-    checks = [checks_of(text, scorer, policy) for text in texts]
-    assert refused_meanwhile(checks) == {"answers": 2, "allowed_whole": 1, "refused_at_some_moment": 0}
-    tight, loose = (replay(texts, checks, bound) for bound in (0, 800))
+    looks = [looks_of(text, scorer, policy) for text in texts]
+    assert refused_meanwhile(looks) == {"answers": 2, "allowed_whole": 1, "refused_at_some_moment": 0}
+    tight, loose = (replay(texts, looks, bound) for bound in (0, 800))
     assert (tight["cut"], tight["unsafe_chars"]["max"], tight["cut_though_allowed_whole"]) == (1, 0, 0)
     assert loose["unsafe_chars"]["max"] > 0
     assert loose["held_chars"]["p50"] < tight["held_chars"]["p50"]

@@ -16,10 +16,35 @@ from prefilter.models.scorer import Scorer
 from prefilter.models.text import normalise, settled
 from prefilter.models.windows import Window, load_tokenizer, windows
 
-PLAIN = ["a", "b", "k", "a", "b", "k", "library", "opens", "nine.", "Why?", "\n\n", "v3ry", "sooo", "x" * 120, "-", "*"]
+PLAIN = [
+    "a",
+    "b",
+    "k",
+    "a",
+    "b",
+    "k",
+    "library",
+    "opens",
+    "nine.",
+    "Why?",
+    "\n\n",
+    "v3ry",
+    "sooo",
+    "x" * 120,
+    "-",
+    "*",
+]
 HIDDEN = [
     *("caf\u00e9", "&amp;", "\u200b", "e\u0301", "\U0001f469\u200d\U0001f467", "k\u200b\u200b\u200b"),
-    *("&#107", "&#0000107;", "&amp;#105;", "\u0430\u0441\u0435", "\u0436\u0438", "&#1072;&#1089;", "\u0441at"),
+    *(
+        "&#107",
+        "&#0000107;",
+        "&amp;#105;",
+        "\u0430\u0441\u0435",
+        "\u0436\u0438",
+        "&#1072;&#1089;",
+        "\u0441at",
+    ),
 ]
 """Entities, marks, what cannot be seen, and words whose reading depends on every other word (look-alikes)."""
 WORDS = st.lists(st.sampled_from([*PLAIN, *HIDDEN]), min_size=130, max_size=300)
@@ -50,13 +75,36 @@ def closed(begun: str, whole: str) -> tuple[list[Window], list[Window]]:
 
 
 def assert_same(early: list[Window], late: list[Window]) -> None:
-    assert [(w.ids.tolist(), w.start, w.end) for w in early] == [(w.ids.tolist(), w.start, w.end) for w in late]
+    assert [(w.ids.tolist(), w.start, w.end) for w in early] == [
+        (w.ids.tolist(), w.start, w.end) for w in late
+    ]
 
 
 @settings(max_examples=150, deadline=None)
 @given(WORDS, st.integers(100, 299))
 def test_windows_before_the_open_one_never_change(words: list[str], at: int) -> None:
     assert_same(*closed(" ".join(words[:at]), " ".join(words)))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(["x" * 90, "ab", "9", "!", "\u00e9", "\u0441", "&amp;", "a.", "k"]),
+        min_size=20,
+        max_size=80,
+    ),
+    st.data(),
+)
+def test_a_word_without_end_is_open_from_its_beginning(parts: list[str], data: st.DataObject) -> None:
+    word, lead = "".join(parts), "one two three. " * 40
+    at = data.draw(st.integers(0, len(word)))
+    assert_same(*closed(f"{lead}{word[:at]}", f"{lead}{word} and more"))
+
+
+@pytest.mark.parametrize("letters", range(40, 60))
+def test_a_window_that_may_not_be_needed_is_not_closed(letters: int) -> None:
+    begun = f"{'one. ' * 80}And here it ends. {'two' * 1}{' two' * letters} k i l"
+    assert_same(*closed(begun, f"{begun} l"))
 
 
 @pytest.mark.parametrize("later", ["\u0436\u0438", "ab", "\u0436777ab"])

@@ -49,7 +49,7 @@ def test_what_went_out_is_the_beginning_of_the_text_and_grows(text: str, steps: 
         opened = min(opened + step, len(text))
         out += held.allowed(text, len(text), open_start=opened, whole=False)
         assert text.startswith(out)
-        assert held.unsafe_chars <= bound
+        assert held.unsafe_chars() <= bound
     assert out + held.allowed(text, len(text), open_start=0, whole=True) == text
 
 
@@ -58,22 +58,40 @@ def test_of_an_open_window_no_more_goes_out_than_the_bound() -> None:
     text = "twenty one characters and many more behind them"
     assert held.allowed(text, len(text), open_start=0, whole=False) == "twenty one"
     assert held.allowed(text, len(text), open_start=3, whole=False) == ""
-    assert held.unsafe_chars == 7
+    assert held.unsafe_chars() == 7
 
 
 def test_a_refusal_is_final_when_its_window_is_whole_or_the_text_is() -> None:
     held = Holdback(0)
-    assert not held.refused(open_window=2, whole=False)
-    assert not held.refused(open_window=2, whole=False)
-    assert held.refused(open_window=3, whole=False)
-    assert Holdback(0).refused(open_window=0, whole=True)
+    assert not held.refused(("window", 2), whole=False)
+    assert not held.refused(("window", 2), whole=False)
+    assert held.refused(("window", 3), whole=False)
+    assert Holdback(0).refused(("window", 0), whole=True)
 
 
 def test_doubt_ends_when_the_text_is_allowed_again() -> None:
     held = Holdback(0)
-    held.refused(open_window=0, whole=False)
+    held.refused(("window", 0), whole=False)
     held.allowed("x" * 80, 80, open_start=0, whole=False)
-    assert not held.refused(open_window=1, whole=False)
+    assert not held.refused(("window", 1), whole=False)
+
+
+def test_doubt_of_another_kind_begins_anew() -> None:
+    held = Holdback(0)
+    held.refused(("unread", 9), whole=False)
+    assert not held.refused(("window", 11), whole=False)
+    assert held.refused(("window", 12), whole=False)
+
+
+def test_what_was_reopened_counts_as_unsafe() -> None:
+    held = Holdback(0)
+    held.allowed("one two three four", 13, open_start=9, whole=False)
+    assert (held.unsafe_chars(), held.unsafe_chars(reopened=2)) == (0, 5)
+
+
+def test_a_cluster_of_hundreds_of_marks_is_not_torn() -> None:
+    text = LONG + "a" + "\u0301" * 400 + " and"
+    assert boundary(text, 400) == len(LONG)
 
 
 def test_a_word_without_end_goes_out_in_parts() -> None:

@@ -19,15 +19,15 @@ from prefilter.models.scorer import Scorer
 from prefilter.models.text import settled
 from prefilter.serving.holdback import Holdback, boundary
 from prefilter.serving.policies import Outcome, Policy, decide
-from prefilter.serving.streaming import CHECK_CHARS
+from prefilter.serving.streaming import LOOK_CHARS
 
 STEP_CHARS = 4
 """A word piece of a chat model, roughly."""
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One judgement of an answer so far: its length, whether it is allowed, and the open window."""
+class Look:
+    """One look at an answer so far: its length, whether it is allowed, and the open window."""
 
     chars: int
     allowed: bool
@@ -35,13 +35,13 @@ class Check:
     start: int
 
 
-def checks_of(text: str, scorer: Scorer, policy: Policy) -> list[Check]:
-    """Judge an answer as it grows; the last check is of the whole."""
-    recall, found, checked = of_text(), [], 0
+def looks_of(text: str, scorer: Scorer, policy: Policy) -> list[Look]:
+    """Look at an answer as it grows, last at the whole. Raises RuntimeError where the bound would not hold."""
+    recall, found, seen = of_text(), [], 0
     for length in [*range(STEP_CHARS, len(text), STEP_CHARS), len(text)]:
         whole = length == len(text)
-        upto = length if whole else boundary(text[:length], length, after=checked)
-        if upto - checked < CHECK_CHARS and not whole:
+        upto = length if whole else boundary(text[:length], length, after=seen)
+        if upto - seen < LOOK_CHARS and not whole:
             continue
         prepared = scorer.prepare(text[:upto], keep=False)
         if isinstance(prepared, Scored):
@@ -54,28 +54,32 @@ def checks_of(text: str, scorer: Scorer, policy: Policy) -> list[Check]:
                     recall.learn(window, runs[place])
             scored = scorer.conclude(prepared, runs)
         decision = decide(scored.scores, policy, unscored=scored.unscored, uncalibrated=scorer.uncalibrated)
-        found.append(Check(upto, decision.outcome is Outcome.ALLOW, *recall.open_window(settled(text[:upto]))))
-        checked = upto
+        if recall.reopened() is not None:
+            raise RuntimeError("a window that was taken for closed is another one now")
+        number, start = recall.open_window(settled(text[:upto]))
+        recall.close(number)
+        found.append(Look(upto, decision.outcome is Outcome.ALLOW, number, start))
+        seen = upto
     return found
 
 
-def replay(texts: Sequence[str], checks: Sequence[Sequence[Check]], bound: int) -> dict[str, Any]:
+def replay(texts: Sequence[str], looks: Sequence[Sequence[Look]], bound: int) -> dict[str, Any]:
     """Say what a stream with this bound would have let out of the answers, in characters."""
     unsafe, first, held = [], [], []
     cut_though_allowed = 0
-    for text, judged in zip(texts, checks, strict=True):
+    for text, judged in zip(texts, looks, strict=True):
         hold, cut, begun = Holdback(bound), False, None
-        for check in judged:
-            whole, before = check.chars == len(text), hold.released
-            if check.allowed:
-                hold.allowed(text, check.chars, open_start=check.start, whole=whole)
-            elif hold.refused(open_window=check.window, whole=whole):
+        for look in judged:
+            whole, before = look.chars == len(text), hold.released
+            if look.allowed:
+                hold.allowed(text, look.chars, open_start=look.start, whole=whole)
+            elif hold.refused(("window", look.window), whole=whole):
                 cut = True
-                unsafe.append(hold.unsafe_chars)
+                unsafe.append(hold.unsafe_chars())
                 break
             if hold.released > before:
-                begun = check.chars if begun is None else begun
-                held += [check.chars - place for place in range(before, hold.released)]
+                begun = look.chars if begun is None else begun
+                held += [look.chars - place for place in range(before, hold.released)]
         cut_though_allowed += cut and judged[-1].allowed
         if not cut and begun is not None:
             first.append(begun)
@@ -90,13 +94,13 @@ def replay(texts: Sequence[str], checks: Sequence[Sequence[Check]], bound: int) 
     }
 
 
-def refused_meanwhile(checks: Sequence[Sequence[Check]]) -> dict[str, int]:
+def refused_meanwhile(looks: Sequence[Sequence[Look]]) -> dict[str, int]:
     """Of the answers that are allowed whole: how many were refused at some moment while they were written."""
-    allowed = [judged for judged in checks if judged[-1].allowed]
+    allowed = [judged for judged in looks if judged[-1].allowed]
     return {
-        "answers": len(checks),
+        "answers": len(looks),
         "allowed_whole": len(allowed),
-        "refused_at_some_moment": sum(not all(check.allowed for check in judged) for judged in allowed),
+        "refused_at_some_moment": sum(not all(look.allowed for look in judged) for judged in allowed),
     }
 
 

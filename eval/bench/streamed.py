@@ -20,7 +20,7 @@ import numpy as np
 from websockets.asyncio.client import connect
 
 from prefilter.eval.bench.document import say
-from prefilter.eval.bench.replay import checks_of, refused_meanwhile, replay
+from prefilter.eval.bench.replay import looks_of, refused_meanwhile, replay
 from prefilter.eval.bench.samples import text_of
 from prefilter.eval.bench.server import Server, started
 from prefilter.eval.suites import load_suite
@@ -135,12 +135,12 @@ def _replayed(data_dir: Path) -> dict[str, Any]:
         read = load_suite(name, data_dir=data_dir).texts
         long = [text for text in read if isinstance(text, str) and len(text) > SHORTEST_CHARS]
         texts += [long[place] for place in np.random.default_rng(1).permutation(len(long))[:number]]
-    checks = [checks_of(text, scorer, policy) for text in texts]
+    looks = [looks_of(text, scorer, policy) for text in texts]
     return {
         "suites": ANSWERS,
         "policy": "model-output",
-        **refused_meanwhile(checks),
-        "bounds": [replay(texts, checks, bound) for bound in BOUNDS],
+        **refused_meanwhile(looks),
+        "bounds": [replay(texts, looks, bound) for bound in BOUNDS],
     }
 
 
