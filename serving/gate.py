@@ -34,7 +34,9 @@ logger = logging.getLogger("prefilter.gate")
 CLIENT_GONE = 499
 LINGER_S = 10
 STRANGER_LINGER_S = 1  # who has no key does not hold a permit for long
-SCORING = frozenset({"/v1/score", "/v1/moderations", "/v1alpha1/comments:analyze"})
+SCORING = frozenset(
+    {"/v1/score", "/v1/moderations", "/v1alpha1/comments:analyze", "/v1alpha1/comments:suggestscore"}
+)
 STREAM = "/v1/stream"
 UNANNOUNCED_BYTES = 1024 * 1024
 """What a body without a Content-Length is taken to announce."""

@@ -143,6 +143,7 @@ def _load(settings: Settings) -> Loaded:
 def _build(settings: Settings, loading: Future[Loaded]) -> tuple[FastAPI, uvicorn.Config]:
     import uvicorn
 
+    from prefilter.serving.api.exchange import MAX_MESSAGE_BYTES
     from prefilter.serving.app import create_app
 
     app = create_app(settings, loading=loading)
@@ -154,6 +155,7 @@ def _build(settings: Settings, loading: Future[Loaded]) -> tuple[FastAPI, uvicor
         access_log=False,
         server_header=False,
         lifespan="off",
+        ws_max_size=MAX_MESSAGE_BYTES,
         timeout_graceful_shutdown=settings.deadline_ms // 1_000 + 5,
     )
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 
 from prefilter.models.recall import of_text
@@ -114,6 +114,11 @@ class Streaming:
         """The model that scores."""
         return self._screening.model_version
 
+    @property
+    def ended(self) -> bool:
+        """Whether all of its text has come."""
+        return self._arriving.ended
+
     def add(self, part: str) -> None:
         """Take the next part of the text."""
         if self._error is None and not self._arriving.ended:
@@ -126,7 +131,7 @@ class Streaming:
             self._error = self._error or self._arriving.end()
             self._changed.set()
 
-    async def events(self) -> AsyncIterator[Released | Ended | Broken]:
+    async def events(self) -> AsyncGenerator[Released | Ended | Broken]:
         """Yield what goes out, and last how it ended. Raises NotReady where that could not be recorded."""
         while True:
             await self._changed.wait()

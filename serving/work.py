@@ -21,6 +21,8 @@ CHARS_PER_TOKEN = 4
 ROW_TOKENS = 4
 """Marks around a row's pieces, and what the shortest row costs beside its pieces."""
 
+CHANGED_TOKENS = 256
+
 
 class Known(Protocol):
     """What the network said before of windows like those of a row."""
@@ -146,8 +148,9 @@ def chars(row: Row) -> int:
 
 
 def estimate(row: Row) -> int:
-    """Return about how many tokens a row will cost."""
-    return ROW_TOKENS + chars(row) // CHARS_PER_TOKEN
+    """Return about how many tokens a row will cost: of one whose windows are known, two windows at most."""
+    tokens = chars(row) // CHARS_PER_TOKEN
+    return ROW_TOKENS + (tokens if row.known is None else min(tokens, CHANGED_TOKENS))
 
 
 def settle(caller: Caller) -> None:

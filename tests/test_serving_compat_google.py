@@ -187,3 +187,20 @@ def test_a_client_without_a_body_learns_whether_its_key_is_valid(started: Starte
         answer = httpx.post(f"{started.url}/v1alpha1/comments:analyze", params={"key": each}).json()
         reasons.append(answer["error"]["details"][0].get("reason"))
     assert reasons == [None, "API_KEY_INVALID"]
+
+
+def lookups(started: Started) -> list[str]:
+    """How often an answer given before was looked up, hits and misses."""
+    page = httpx.get(f"{started.url}/metrics").text
+    return [line for line in page.splitlines() if line.startswith("prefilter_repeats_total")]
+
+
+def test_an_answer_that_may_not_be_stored_is_no_repeat(started: Started, key: str) -> None:
+    text = "Nobody may keep this. Neither the first sentence nor the second."
+    before = lookups(started)
+    with google(started, key) as service:
+        for _ in range(2):
+            service.comments().analyze(body=asked(text, doNotStore=True, spanAnnotations=True)).execute()
+        assert lookups(started) == before
+        service.comments().analyze(body=asked(text)).execute()
+    assert lookups(started) != before

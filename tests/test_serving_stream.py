@@ -38,6 +38,7 @@ def started(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[St
         bounded = {"categories": {"toxicity": {"review": 0.3, "block": 0.9}}, "reason": "a bound to test"}
         for name, more in {
             "strict": {},
+            "by_source": {"sources": {"forum": {"toxicity": {"review": None, "block": None}}}},
             "bounded": {"streaming": {"max_unsafe_chars": BOUND}},
             "watching": {"enforced": False},
         }.items():
@@ -119,6 +120,25 @@ def test_what_a_person_should_see_first_is_cut_and_becomes_a_case(started: Start
     assert events[-1]["case_id"].startswith("cas_")
     again = exchange(started, [BORDERLINE_TEXT], policy="strict", id="doubtful")
     assert again[-1]["case_id"] == events[-1]["case_id"]
+
+
+def test_source_context_and_language_are_an_items_own(started: Started) -> None:
+    assert exchange(started, [HARMFUL_TEXT], policy="by_source")[-1]["type"] == "cut"
+    assert exchange(started, [HARMFUL_TEXT], policy="by_source", source="forum")[-1]["type"] == "done"
+    alone = exchange(started, [CLEAN_TEXT], policy="strict")[-1]
+    answering = exchange(started, [CLEAN_TEXT], policy="strict", context=HARMFUL_TEXT)[-1]
+    assert (alone["outcome"], answering["outcome"]) == ("allow", "review")
+    foreign = exchange(started, [CLEAN_TEXT], language="xx")[-1]
+    assert foreign["because"] == [{"reason": "unreadable_language"}]
+
+
+def test_what_was_read_is_counted_as_other_items_are(started: Started) -> None:
+    names = ('prefilter_items_total{outcome="block"}', "prefilter_tokens_total", 'prefilter_streams_total{end="cut"}')
+    before = [metric(started, name) for name in names]
+    exchange(started, [HARMFUL_TEXT], policy="strict")
+    after = [metric(started, name) for name in names]
+    assert [late - early for early, late in zip(before, after, strict=True)][::2] == [1, 1]
+    assert after[1] > before[1]
 
 
 def test_a_policy_that_only_watches_lets_everything_out(started: Started) -> None:
@@ -239,6 +259,28 @@ def test_a_stranger_is_refused_before_the_stream_is_accepted(started: Started, k
     assert not [line for line in started.printed if "canary" in line]
 
 
+def test_a_reviewers_key_opens_no_stream(started: Started) -> None:
+    made = post(started, key_of(started), "/v1/keys", {"role": "reviewer", "name": "a reviewer"}).json()["key"]
+    address, headers = f"{started.url.replace('http', 'ws')}/v1/stream", {"Authorization": f"Bearer {made}"}
+    with pytest.raises(InvalidStatus) as refused:
+        connect(address, additional_headers=headers)
+    assert refused.value.response.status_code == 403
+
+
+def test_a_line_without_end_is_refused(started: Started) -> None:
+    headers = {"Authorization": f"Bearer {key_of(started)}"}
+    body = lines({"type": "start"}) + b'{"type": "text", "text": "' + b"x" * 2_000_000
+    events = read_events(httpx.post(f"{started.url}/v1/stream", content=body, headers=headers, timeout=30).text)
+    assert events[-1]["error"]["code"] == "message_too_long"
+
+
+@pytest.mark.parametrize("body", [b"", b"\n\n"])
+def test_an_empty_body_is_told_what_is_missing(started: Started, body: bytes) -> None:
+    headers = {"Authorization": f"Bearer {key_of(started)}"}
+    events = read_events(httpx.post(f"{started.url}/v1/stream", content=body, headers=headers).text)
+    assert events[-1]["error"]["code"] == "wrong_message"
+
+
 def lines(*messages: Event) -> bytes:
     return b"".join(json.dumps(message).encode() + b"\n" for message in messages)
 
@@ -281,6 +323,17 @@ def test_events_come_while_the_body_is_still_being_written(started: Started) -> 
 def test_a_refused_post_has_the_native_error(started: Started) -> None:
     answer = httpx.post(f"{started.url}/v1/stream", content=lines({"type": "start"}))
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "unauthorised")
+
+
+def test_a_context_that_the_model_does_not_read_is_an_error_not_an_outcome(tmp_path: Path) -> None:
+    model = build_artefact(tmp_path / "fake-1", context=0)
+    with server(tmp_path / "home", model) as running:
+        events = exchange(running, [CLEAN_TEXT], context="what was asked")
+        key = {"Authorization": f"Bearer {key_of(running)}"}
+        body = {"input": CLEAN_TEXT, "x_prefilter": {"context": "what was asked"}}
+        refused = httpx.post(f"{running.url}/v1/moderations", json=body, headers=key)
+    assert events[-1]["error"]["code"] == "context_unsupported"
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "x_prefilter.context")
 
 
 def test_no_text_of_a_stream_is_printed(started: Started) -> None:

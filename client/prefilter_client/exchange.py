@@ -87,17 +87,18 @@ class Retries:
     """When to try again, and for how long.
 
     No attempt begins later than `total_s` after the first; 0 means never to retry. Waits are what the service
-    asks for in Retry-After, else grow from `first_s`, doubling, half of it by chance; none is over `longest_s`.
+    asks for in Retry-After, never less, else grow from `first_s` to `longest_s`, doubling, half of it by chance.
+    Where the service asks for more time than is left, it is not asked again.
     """
 
-    total_s: float = 60.0
+    total_s: float = 120.0
     first_s: float = 0.5
     longest_s: float = 30.0
 
     def wait_s(self, failures: int, asked_s: float | None) -> float:
         """Return how long to wait after so many failures; a little chance keeps callers from returning at once."""
         if asked_s is not None:
-            return min(asked_s, self.longest_s) + random.uniform(0, self.first_s / 2)
+            return asked_s + random.uniform(0, self.first_s / 2)
         step = min(self.first_s * 2.0 ** min(failures - 1, 30), self.longest_s)
         return random.uniform(step / 2, step)
 

@@ -11,7 +11,7 @@ from prefilter.models.scored import Scored
 from prefilter.serving.api.wire import part
 from prefilter.serving.auth import Principal
 from prefilter.serving.schemas import BadRow, Item
-from prefilter.serving.screening import ScreeningResult
+from prefilter.serving.screening import ScreenedItem, ScreeningResult
 from prefilter.serving.telemetry import Telemetry
 from prefilter.serving.work import Row
 
@@ -45,7 +45,7 @@ async def screened(
     finally:
         screen.cancel()
         gone.cancel()
-    count(part(request, "telemetry"), result)
+    count(part(request, "telemetry"), result.rows)
     return result
 
 
@@ -57,16 +57,16 @@ async def parts_scored(request: Request, texts: Sequence[str], language: str | N
     return scored
 
 
-def count(telemetry: Telemetry, result: ScreeningResult) -> None:
+def count(telemetry: Telemetry, rows: Sequence[ScreenedItem]) -> None:
     """Count what was answered."""
-    scored = [row.scored for row in result.rows if row.scored is not None]
+    scored = [row.scored for row in rows if row.scored is not None]
     telemetry.screened(
-        outcomes=["error" if row.decision is None else row.decision.outcome.value for row in result.rows],
+        outcomes=["error" if row.decision is None else row.decision.outcome.value for row in rows],
         stages=[answer.stage for answer in scored if answer.scores],
         unscored=[answer.unscored for answer in scored if answer.unscored is not None],
     )
     telemetry.tokens.inc(sum(answer.tokens_seen for answer in scored))
-    telemetry.cases.inc(sum(row.case_id is not None for row in result.rows))
+    telemetry.cases.inc(sum(row.case_id is not None for row in rows))
 
 
 async def _hang_up(request: Request) -> None:

@@ -83,6 +83,14 @@ class _Reader(HTMLParser):
         self._stand(data, self._markup.find(data, self._here()))
         self._stand_at("\n", self.ends[-1], self.ends[-1])
 
+    def handle_pi(self, data: str) -> None:
+        """Keep what stands in `<?…>`, which browsers take for a comment."""
+        self.handle_comment(data)
+
+    def handle_decl(self, decl: str) -> None:
+        """Keep what stands in `<!…>`."""
+        self.handle_comment(decl)
+
     def end(self) -> None:
         """Keep what follows the last tag; the parser would look for an end of it again and again."""
         here = self._markup.rfind(">") + 1

@@ -22,7 +22,7 @@ from prefilter.serving.api.screened import screened
 from prefilter.serving.api.wire import answer, caller, document, part, raw_body, run
 from prefilter.serving.compat.moderation_input import read_moderation
 from prefilter.serving.compat.openai_categories import marked, openai_categories
-from prefilter.serving.errors import Unprocessable
+from prefilter.serving.errors import BadRequest, Unprocessable
 from prefilter.serving.gate import CLIENT_GONE
 from prefilter.serving.policies import Outcome
 from prefilter.serving.screening import ScreenedItem, ScreeningResult
@@ -95,6 +95,9 @@ async def moderations(request: Request) -> Response:
         raise
     if result is None:
         return Response(status_code=CLIENT_GONE)
+    for row in result.rows:  # what only the model could tell: a context that it does not read
+        if row.error is not None:
+            raise BadRequest(row.error.message, code=row.error.code, field="x_prefilter.context")
     response = answer(_body(result))
     response.headers.update(_headers(request, started))
     return response

@@ -166,11 +166,11 @@ def _check_scored(scored: Scored, asked: Analysis) -> None:
         raise DeadlineExceeded
     if scored.unscored == "internal_fault":
         raise InternalFault
-    # A language that was declared and can be read is not what is wrong with a comment of signs alone.
-    declared = [] if asked.comment.language == READABLE else asked.comment.languages
-    raise language_unsupported(
-        next(iter(asked.thresholds)), declared or ["und"], requested=bool(declared)
-    )
+    attribute, comment = next(iter(asked.thresholds)), asked.comment
+    if comment.language == READABLE:  # declared, and not what is wrong with a comment of signs alone
+        raise language_unsupported(attribute, ["und"], requested=False)
+    languages = comment.languages
+    raise language_unsupported(attribute, languages or [scored.language or "und"], requested=bool(languages))
 
 
 async def _spans(request: Request, comment: Comment, whole: Scored) -> list[tuple[tuple[int, int], Scored]]:
