@@ -60,8 +60,11 @@ def two_nodes() -> Iterator[TwoNodes]:
 
 def main() -> None:
     """Be the cluster."""
+    from ray._common.utils import get_default_ray_temp_dir
     from ray.cluster_utils import Cluster
 
+    # The cluster writes its address there, wherever its own folder is, and takes for granted that there is one.
+    Path(get_default_ray_temp_dir()).mkdir(parents=True, exist_ok=True)
     shape = {"object_store_memory": STORE_BYTES, "temp_dir": sys.argv[1], "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **shape})
     second = cluster.add_node(num_cpus=2, object_store_memory=STORE_BYTES)
