@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
 from typing import Any
 
@@ -13,14 +12,13 @@ from starlette.responses import Response
 
 from prefilter.serving import schemas
 from prefilter.serving.api.screened import screened
-from prefilter.serving.api.wire import caller, document, part, raw_body, run
+from prefilter.serving.api.wire import caller, document, read_items, run
 from prefilter.serving.gate import CLIENT_GONE
 from prefilter.serving.policies import Policy
 from prefilter.serving.screening import ScreenedItem, ScreeningResult
 
 router = APIRouter(tags=["scoring"])
 
-SMALL_BODY_BYTES = 65_536
 FEW_ROWS = 16
 """Up to these, reading and writing JSON takes less than handing it to a thread and waiting for it there."""
 
@@ -61,17 +59,7 @@ _REQUEST = {
 async def score(request: Request) -> Response:
     """Screen a batch; a client that hangs up stops the scoring of its rows."""
     who = await asyncio.to_thread(caller, request, "pipeline")
-    settings = part(request, "settings")
-    raw = await raw_body(request)
-    read = functools.partial(
-        schemas.read_score_request,
-        raw,
-        max_items=settings.max_items,
-        max_text_chars=settings.max_text_chars,
-        max_id_chars=settings.max_id_chars,
-    )
-    body = read() if len(raw) <= SMALL_BODY_BYTES else await run(read)
-    del raw, read
+    body = await read_items(request, schemas.read_score_request)
     result = await screened(
         request, body.rows, principal=who, policy=body.policy, explain=body.explain, exact=body.exact
     )

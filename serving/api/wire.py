@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, TypeVar
@@ -20,6 +21,8 @@ from prefilter.serving.errors import BadRequest, Forbidden, NotReady, Unauthoris
 Part = TypeVar("Part")
 _bearer = HTTPBearer(auto_error=False, description="A key made by `prefilter key create`.")
 _MAX_IDEMPOTENCY_KEY_CHARS = 255
+SMALL_BODY_BYTES = 65_536
+"""Up to this, reading JSON takes less than handing it to a thread and waiting for it there."""
 
 
 def principal(
@@ -89,6 +92,23 @@ async def read_object(
     """Read a JSON object with exactly these fields; raises BadRequest."""
     raw = await raw_body(request)
     return schemas.read_object(raw, required=required, optional=optional, storable=storable)
+
+
+async def read_items(request: Request, read: Callable[..., Part]) -> Part:
+    """Read a body of items by `read(raw, max_items=, max_text_chars=, max_id_chars=)`, a large one off the loop.
+
+    Raises BadRequest where the body breaks off, and what `read` raises.
+    """
+    settings = part(request, "settings")
+    raw = await raw_body(request)
+    bound = functools.partial(
+        read,
+        raw,
+        max_items=settings.max_items,
+        max_text_chars=settings.max_text_chars,
+        max_id_chars=settings.max_id_chars,
+    )
+    return bound() if len(raw) <= SMALL_BODY_BYTES else await run(bound)
 
 
 async def run(use_case: Callable[..., Part], *args: Any, **kwargs: Any) -> Part:

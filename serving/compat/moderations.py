@@ -9,7 +9,6 @@ flagged for (`openai_categories`). Everything OpenAI has no word for stands unde
 from __future__ import annotations
 
 import asyncio
-import functools
 import secrets
 import time
 from typing import Any
@@ -19,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from prefilter.serving.api.screened import screened
-from prefilter.serving.api.wire import answer, caller, document, part, raw_body, run
+from prefilter.serving.api.wire import answer, caller, document, part, read_items
 from prefilter.serving.compat.moderation_input import read_moderation
 from prefilter.serving.compat.openai_categories import marked, openai_categories
 from prefilter.serving.errors import BadRequest, Unprocessable
@@ -29,7 +28,6 @@ from prefilter.serving.screening import ScreenedItem, ScreeningResult
 
 router = APIRouter(tags=["openai"])
 
-SMALL_BODY_BYTES = 65_536
 _REQUEST = {
     "type": "object",
     "required": ["input"],
@@ -75,17 +73,7 @@ async def moderations(request: Request) -> Response:
     """Screen the inputs and answer in OpenAI's shape."""
     started = time.perf_counter()
     who = await asyncio.to_thread(caller, request, "pipeline")
-    settings = part(request, "settings")
-    raw = await raw_body(request)
-    read = functools.partial(
-        read_moderation,
-        raw,
-        max_items=settings.max_items,
-        max_text_chars=settings.max_text_chars,
-        max_id_chars=settings.max_id_chars,
-    )
-    body = read() if len(raw) <= SMALL_BODY_BYTES else await run(read)
-    del raw, read
+    body = await read_items(request, read_moderation)
     try:
         result = await screened(
             request, body.items, principal=who, policy=body.policy, explain=True, exact=body.exact
