@@ -51,6 +51,17 @@ def test_the_form_keeps_what_it_does_not_show() -> None:
     assert body["reason"] == "fewer cases"
 
 
+def test_the_bound_of_a_stream_is_edited_kept_and_shown_where_it_differs(house: Site, safety: TestClient) -> None:
+    base = load_preset("model-output")
+    assert body_of(typed(), base)["streaming"] == {"max_unsafe_chars": base.max_unsafe_chars}
+    safety.post(f"{PAGE}/drafts", data=typed(max_unsafe_chars="50"))
+    assert "50 characters" in safety.get(f"{PAGE}/versions/2").text
+    for raw in ("-1", "10001", "many", ""):
+        with pytest.raises(BadRequest) as caught:
+            body_of(typed(max_unsafe_chars=raw), base)
+        assert caught.value.field == "streaming.max_unsafe_chars"
+
+
 @pytest.mark.parametrize("raw", ["1.1", "-0.1", "nan", "inf", "half", "1e999"])
 def test_an_edge_that_is_no_share_names_its_category(raw: str) -> None:
     with pytest.raises(BadRequest) as caught:

@@ -198,3 +198,27 @@ def test_a_policy_file_that_is_not_toml_says_so(tmp_path: Any) -> None:
     broken.write_text("review = = 1")
     with pytest.raises(PolicyError, match="not TOML"):
         load_toml(broken)
+
+
+@pytest.mark.parametrize(
+    ("streaming", "field"),
+    [
+        ([], "streaming"),
+        ({"more": 1}, "streaming.more"),
+        ({"max_unsafe_chars": -1}, "streaming.max_unsafe_chars"),
+        ({"max_unsafe_chars": 10_001}, "streaming.max_unsafe_chars"),
+        ({"max_unsafe_chars": True}, "streaming.max_unsafe_chars"),
+        ({"max_unsafe_chars": 1.5}, "streaming.max_unsafe_chars"),
+    ],
+)
+def test_a_bound_that_is_none_names_its_field(streaming: object, field: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        Policy.from_body("p", 1, {"categories": {"threat": {"review": 0.5}}, "streaming": streaming})
+    assert caught.value.field == field
+
+
+def test_a_bound_survives_being_written_and_read() -> None:
+    body = {"categories": {"threat": {"review": 0.5, "block": None}}, "streaming": {"max_unsafe_chars": 70}}
+    policy = Policy.from_body("p", 1, body)
+    assert policy.max_unsafe_chars == Policy.from_body("p", 1, policy.to_body()).max_unsafe_chars == 70
+    assert Policy.from_body("p", 1, {"categories": body["categories"]}).max_unsafe_chars == 0
