@@ -92,7 +92,17 @@ def read_object(
     `storable` refuses strings with NUL or lone surrogates at the top level. Raises BadRequest with the
     field: `unknown_field`, `missing_field`, `wrong_type`, `duplicate_field`.
     """
-    body = read_json(raw)
+    return check_object(read_json(raw), required=required, optional=optional, storable=storable)
+
+
+def check_object(
+    body: Any,
+    *,
+    required: Mapping[str, type] | None = None,
+    optional: Mapping[str, type] | None = None,
+    storable: bool = True,
+) -> dict[str, Any]:
+    """Return what `read_json` read, if it is such an object; raises as `read_object` does."""
     required, optional = required or {}, optional or {}
     if not isinstance(body, dict):
         raise BadRequest("must be an object", code="wrong_type", field="body")

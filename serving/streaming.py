@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from prefilter.models.recall import of_text
 from prefilter.models.scored import Scored
@@ -36,17 +36,6 @@ LOOKS = 128
 """A long text is looked at anew at most about so often for each time it doubles: each look reads it from the start."""
 UNREAD_CHARS = 512
 """A text that cannot be read or scored is waited for as long as for a window."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """What a stream is asked to be: what its text answers and where it comes from, as an item's."""
-
-    policy: Policy
-    item_id: str | None = None
-    language: str | None = None
-    source: str | None = None
-    context: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +71,8 @@ class Streaming:
 
     def __init__(
         self,
-        opened: Opened,
+        item: Item,
+        policy: Policy,
         *,
         screening: Screening,
         engine: Engine,
@@ -90,24 +80,21 @@ class Streaming:
         deadline_ms: int,
         max_chars: int,
     ) -> None:
-        self._opened = opened
+        """`item`: everything but its text, which comes later. `policy` decides, the same version to the end."""
+        self._item = item
+        self.policy = policy
         self._screening = screening
         self._engine = engine
         self._principal = principal
         self._deadline_ms = deadline_ms
         self._arriving = Arriving(max_chars=max_chars)
-        self._holdback = Holdback(opened.policy.max_unsafe_chars)
+        self._holdback = Holdback(policy.max_unsafe_chars)
         self._recall = of_text()
         self._changed = asyncio.Event()
         self._error: RowError | None = None
         self._allowed: tuple[int, Scored] | None = None
         self._recorded = False
         self._looked = 0
-
-    @property
-    def policy(self) -> Policy:
-        """The policy that decides, the same version to the end."""
-        return self._opened.policy
 
     @property
     def model_version(self) -> str:
@@ -170,16 +157,16 @@ class Streaming:
                     yield Released(out)
                 yield self._ended(None, None)
             return
-        opened, held = self._opened, self._holdback
-        row = Row(prefix, opened.language, opened.context, keep=False, known=self._recall)
+        item, held = self._item, self._holdback
+        row = Row(prefix, item.language, item.context, keep=False, known=self._recall)
         (scored,) = await self._engine.score([row], deadline_ms=self._deadline_ms, accepted=True)
         self._looked = upto
         if scored.error is not None:
             self._error = scored.error
             self._changed.set()
             return
-        decision = self._screening.decide(scored, opened.policy, source=opened.source)
-        window, start = self._recall.open_window(settled(prefix))
+        decision = self._screening.decide(scored, self.policy, source=item.source)
+        window, start = self._recall.open_window(await asyncio.to_thread(settled, prefix))
         reopened = self._recall.reopened()
         if reopened is not None:
             logger.error("a window that was taken for closed is another one now")
@@ -199,9 +186,8 @@ class Streaming:
             yield self._ended(decision, await self._record(upto, scored), unsafe_chars=held.unsafe_chars(reopened))
 
     async def _record(self, upto: int, scored: Scored) -> ScreenedItem:
-        opened = self._opened
-        item = Item(opened.item_id, self._arriving.text[:upto], opened.language, opened.source, opened.context)
-        (row,) = await self._screening.record([item], [scored], opened.policy, principal=self._principal)
+        item = replace(self._item, text=self._arriving.text[:upto])
+        (row,) = await self._screening.record([item], [scored], self.policy, principal=self._principal)
         self._recorded = True
         return row
 

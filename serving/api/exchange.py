@@ -17,11 +17,12 @@ from starlette.requests import HTTPConnection
 from prefilter.serving import schemas
 from prefilter.serving.api.screened import count
 from prefilter.serving.api.wire import part
+from prefilter.serving.api.written import named, scores_of
 from prefilter.serving.auth import Principal
 from prefilter.serving.errors import BadRequest, InternalFault, PrefilterError
 from prefilter.serving.policies import Outcome
 from prefilter.serving.schemas import BadRow
-from prefilter.serving.streaming import Broken, Ended, Opened, Released, Streaming
+from prefilter.serving.streaming import Broken, Ended, Released, Streaming
 from prefilter.serving.telemetry import where
 
 logger = logging.getLogger("prefilter.stream")
@@ -143,20 +144,16 @@ async def _opened(connection: HTTPConnection, who: Principal, raw: str | bytes) 
     """Read the first message; raises BadRequest, or Unprocessable for an unknown policy."""
     message = _message(raw, starts=True)
     settings, screening = part(connection, "settings"), part(connection, "screening")
-    fields = {name: message.get(name) for name in ("id", "language", "source", "context")}
+    fields = {name: message[name] for name in ("id", "language", "source", "context") if message.get(name) is not None}
     # The text itself comes later: whatever else an item may hold is checked as an item's.
-    row = schemas.read_item(
-        {**{name: value for name, value in fields.items() if value is not None}, "text": "-"},
-        max_text_chars=settings.max_text_chars,
-        max_id_chars=settings.max_id_chars,
+    item = schemas.read_item(
+        {**fields, "text": "-"}, max_text_chars=settings.max_text_chars, max_id_chars=settings.max_id_chars
     )
-    if isinstance(row, BadRow):
-        raise BadRequest(row.error.message, code=row.error.code, field="start")
-    opened = Opened(
-        await screening.policy(message.get("policy")), row.id, row.language, row.source, row.context
-    )
+    if isinstance(item, BadRow):
+        raise BadRequest(item.error.message, code=item.error.code, field="start")
     return Streaming(
-        opened,
+        item,
+        await screening.policy(message.get("policy")),
         screening=screening,
         engine=part(connection, "engine"),
         principal=who,
@@ -167,16 +164,14 @@ async def _opened(connection: HTTPConnection, who: Principal, raw: str | bytes) 
 
 def _message(raw: str | bytes, *, starts: bool = False) -> dict[str, Any]:
     """Read one message; raises BadRequest where it is none, or not the one that must come now."""
-    data = raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw
-    kind = schemas.read_json(data)
-    kind = kind.get("type") if isinstance(kind, dict) else None
+    body = schemas.read_json(raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw)
+    kind = body.get("type") if isinstance(body, dict) else None
     expected = ("start",) if starts else ("text", "end")
     if kind not in expected:
         raise BadRequest(f"a message of type {' or '.join(expected)} must come now", code="wrong_message", field="type")
-    if kind == "start":
-        return schemas.read_object(data, required={"type": str}, optional=_START, storable=False)
     required: dict[str, type] = {"type": str, "text": str} if kind == "text" else {"type": str}
-    return schemas.read_object(data, required=required, storable=False)
+    optional = _START if kind == "start" else None
+    return schemas.check_object(body, required=required, optional=optional, storable=False)
 
 
 def _started(streaming: Streaming) -> dict[str, Any]:
@@ -185,7 +180,7 @@ def _started(streaming: Streaming) -> dict[str, Any]:
         "type": "started",
         "max_unsafe_chars": policy.max_unsafe_chars,
         "enforced": policy.enforced,
-        "policy": {"name": policy.name, "version": policy.version},
+        "policy": named(policy),
         "model_version": streaming.model_version,
     }
 
@@ -206,7 +201,7 @@ def _ended(event: Ended) -> dict[str, Any]:
     if screened is not None and screened.case_id is not None:
         body["case_id"] = screened.case_id
     if screened is not None and screened.scored is not None:
-        body["scores"] = {category: float(score) for category, score in screened.scored.scores.items()}
+        body["scores"] = scores_of(screened.scored)
     return body
 
 

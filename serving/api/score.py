@@ -13,6 +13,7 @@ from starlette.responses import Response
 from prefilter.serving import schemas
 from prefilter.serving.api.screened import screened
 from prefilter.serving.api.wire import caller, document, read_items, run
+from prefilter.serving.api.written import named, scores_of, spans_of
 from prefilter.serving.gate import CLIENT_GONE
 from prefilter.serving.policies import Policy
 from prefilter.serving.screening import ScreenedItem, ScreeningResult
@@ -73,7 +74,7 @@ def _render(result: ScreeningResult) -> bytes:
     body = {
         "results": [_row(row, result.policy, explain=result.explain) for row in result.rows],
         "model_version": result.model_version,
-        "policy": {"name": result.policy.name, "version": result.policy.version},
+        "policy": named(result.policy),
         "uncalibrated": list(result.uncalibrated),
     }
     return json.dumps(body, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
@@ -88,14 +89,11 @@ def _row(row: ScreenedItem, policy: Policy, *, explain: bool) -> dict[str, Any]:
         "id": row.id,
         "outcome": decision.outcome.value,
         "because": [because.to_json() for because in decision.because],
-        "scores": {category: float(score) for category, score in scored.scores.items()},
+        "scores": scores_of(scored),
         "tokens": {"seen": scored.tokens_seen, "total": scored.tokens_total},
         "windows": scored.windows,
         "stage": scored.stage,
-        "evidence": [
-            {"category": e.category, "start": e.start, "end": e.end, "score": float(e.score)}
-            for e in (scored.spans if explain else scored.evidence)
-        ],
+        "evidence": spans_of(scored.spans if explain else scored.evidence),
         "decision_id": row.decision_id,
         "enforced": decision.enforced,
     }

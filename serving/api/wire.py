@@ -15,8 +15,8 @@ from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 
 from prefilter.serving import schemas
-from prefilter.serving.auth import Principal
-from prefilter.serving.errors import BadRequest, Forbidden, NotReady, Unauthorised
+from prefilter.serving.auth import Principal, require
+from prefilter.serving.errors import BadRequest, NotReady, Unauthorised
 
 Part = TypeVar("Part")
 _bearer = HTTPBearer(auto_error=False, description="A key made by `prefilter key create`.")
@@ -40,8 +40,7 @@ def allow(*roles: str) -> Callable[[Principal], Awaitable[Principal]]:
     """Return a dependency that lets these roles in, and always admin; raises Forbidden for the others."""
 
     async def check(who: Annotated[Principal, Depends(principal)]) -> Principal:  # not worth a thread
-        if who.role != "admin" and who.role not in roles:
-            raise Forbidden
+        require(who, *roles, "admin")
         return who
 
     return check
@@ -53,9 +52,13 @@ def caller(request: HTTPConnection, *roles: str) -> Principal:
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not credentials:
         raise Unauthorised
-    who: Principal = part(request, "auth").authenticate(credentials)
-    if who.role != "admin" and who.role not in roles:
-        raise Forbidden
+    return holder(request, credentials, *roles)
+
+
+def holder(request: HTTPConnection, key: str, *roles: str) -> Principal:
+    """Return whose key this is, however it came; raises Unauthorised, Forbidden unless of these roles or admin."""
+    who: Principal = part(request, "auth").authenticate(key)
+    require(who, *roles, "admin")
     return who
 
 

@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from prefilter.serving.api.screened import screened
 from prefilter.serving.api.wire import answer, caller, document, part, read_items
+from prefilter.serving.api.written import named, scores_of, spans_of
 from prefilter.serving.compat.moderation_input import read_moderation
 from prefilter.serving.compat.openai_categories import marked, openai_categories
 from prefilter.serving.errors import BadRequest, Unprocessable
@@ -115,16 +116,14 @@ def _result(row: ScreenedItem, result: ScreeningResult) -> dict[str, Any]:
     own: dict[str, Any] = {
         "outcome": decision.outcome.value,
         "because": [ground.to_json() for ground in decision.because],
-        "spans": [
-            {"category": e.category, "start": e.start, "end": e.end, "score": float(e.score)} for e in scored.spans
-        ],
+        "spans": spans_of(scored.spans),
         "tokens": {"seen": scored.tokens_seen, "total": scored.tokens_total},
         "stage": scored.stage,
         "model_version": result.model_version,
-        "policy": {"name": result.policy.name, "version": result.policy.version},
+        "policy": named(result.policy),
         "enforced": decision.enforced,
         "decision_id": row.decision_id,
-        "scores": {category: float(score) for category, score in scored.scores.items()},
+        "scores": scores_of(scored),
     }
     if row.case_id is not None:
         own["case_id"] = row.case_id

@@ -24,14 +24,14 @@ from prefilter.models.scored import Scored
 from prefilter.models.text import normalise
 from prefilter.serving import suggestions
 from prefilter.serving.api.screened import parts_scored, screened
-from prefilter.serving.api.wire import answer, caller, part, raw_body, run
+from prefilter.serving.api.wire import answer, caller, holder, part, raw_body, run
 from prefilter.serving.auth import Principal
 from prefilter.serving.compat import discovery
 from prefilter.serving.compat.attributes import ATTRIBUTES, offered
 from prefilter.serving.compat.comments import PROBABILITY, Analysis, Comment, read_analysis, read_suggestion
 from prefilter.serving.compat.google_errors import ApiKeyInvalid, DeadlineExceeded, language_unsupported
 from prefilter.serving.compat.sentences import sentences
-from prefilter.serving.errors import BadRequest, Forbidden, InternalFault, NotFound, Overloaded, Unauthorised
+from prefilter.serving.errors import BadRequest, InternalFault, NotFound, Overloaded, Unauthorised
 from prefilter.serving.gate import CLIENT_GONE
 from prefilter.serving.schemas import Item
 
@@ -144,12 +144,9 @@ def _caller(request: Request) -> Principal:
         return caller(request, "pipeline")
     part(request, "engine")
     try:
-        who: Principal = part(request, "auth").authenticate(key)
+        return holder(request, key, "pipeline")
     except Unauthorised:
         raise ApiKeyInvalid from None
-    if who.role not in ("pipeline", "admin"):
-        raise Forbidden
-    return who
 
 
 async def _read(request: Request, read: Read) -> Any:
