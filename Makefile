@@ -5,7 +5,6 @@ PYTHON ?= python3.11
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 LOCKED := --quiet --require-hashes
-COPY   := .check/site
 
 .PHONY: help serve test check lint types contracts provision lock tree clean
 .DELETE_ON_ERROR:
@@ -24,19 +23,12 @@ check: lint types contracts  ## lint, types, import contracts
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 
-# mypy and import-linter see the mapped folders only in a copy that is not editable (docs/adr/0001).
-$(COPY): FORCE $(VENV)/.dev
-	@rm -rf .check/site .check/build && mkdir -p .check
-	@printf '[build]\nbuild_base = .check/build\n' > .check/build.cfg
-	@DIST_EXTRA_CONFIG=.check/build.cfg $(BIN)/pip install --quiet --no-deps --no-build-isolation --no-compile \
-	  --target $(COPY) .
-
-types: $(COPY)
-	cd .check && MYPYPATH=site ../$(BIN)/mypy --config-file ../pyproject.toml -p prefilter
+types: $(VENV)/.dev
+	$(BIN)/mypy -p prefilter
 	$(BIN)/mypy --strict client/prefilter_client client/examples
 
-contracts: $(COPY)
-	cd .check && PYTHONPATH=site ../$(BIN)/lint-imports --config ../pyproject.toml --no-cache --no-logo
+contracts: $(VENV)/.dev
+	$(BIN)/lint-imports --no-logo
 
 provision:  # Chromium, PostgreSQL and venv by apt, only where they are missing
 	@scripts/provision.sh
@@ -71,6 +63,4 @@ tree:  ## rewrite the file tree at the end of the README
 	$(PYTHON) scripts/tree.py --write
 
 clean:  ## remove the virtual environment and what checks built; never ./var
-	rm -rf $(VENV) .venv-litellm .venv-nemo .check build *.egg-info client/*.egg-info
-
-FORCE:
+	rm -rf $(VENV) .venv-litellm .venv-nemo build *.egg-info client/*.egg-info

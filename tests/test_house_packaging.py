@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-ROOMS = [ROOT / folder for folder in PROJECT["tool"]["setuptools"]["package-dir"].values()]
+ROOMS = [ROOT / folder for folder in ("prefilter", "models", "classifier", "serving", "eval")]
 
 
 def normal(requirement: str) -> str:
