@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from contestant import compete
 
 from prefilter.models.scorer import Scorer
-from prefilter.models.text import normalise
-from prefilter.serving.policies import load_preset
+from prefilter.models.text.normalisation import normalise
+from prefilter.serving.policy.policy import load_preset
 
 POLICY = "pretraining-corpus"
 

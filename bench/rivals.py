@@ -25,9 +25,9 @@ import servers
 from contestant import Contestant
 from environment import python_of
 
-from prefilter.eval.bench import document
-from prefilter.eval.bench.samples import text_of
-from prefilter.eval.stream import web_stream
+from prefilter.eval.bench import bench_document
+from prefilter.eval.bench.mild_texts import text_of
+from prefilter.eval.suites.web_stream import web_stream
 
 HERE = Path(__file__).parent
 RIVALS = {
@@ -50,12 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in (name for name in RIVALS if name in pythons):
         found |= _beside(name, pythons[name], texts, rounds=asked.rounds)
     if INFINITY in pythons:
-        document.say("rivals: infinity-emb and our server, our own graph over HTTP")
+        bench_document.say("rivals: infinity-emb and our server, our own graph over HTTP")
         served = servers.measure(pythons[INFINITY], rounds=asked.rounds, seconds=asked.seconds)
         found["infinity-emb, our own graph, batches of 64 over HTTP"] = {"version": _version(venvs), **served}
-    made = document.make("rivals", _command(asked), {"texts": said, "rivals": found})
+    made = bench_document.make("rivals", _command(asked), {"texts": said, "rivals": found})
     if asked.output is not None:
-        document.keep(made, asked.output)
+        bench_document.keep(made, asked.output)
     sys.stdout.write(json.dumps(made) + "\n")
     return 0
 
@@ -73,7 +73,7 @@ def _beside(name: str, python: Path, texts: Sequence[str], *, rounds: int) -> di
         for contestant, way in asks:
             contestant.ask(way, WARM)
         for turn in range(rounds):
-            document.say(f"rivals: {title}, round {turn + 1} of {rounds}")
+            bench_document.say(f"rivals: {title}, round {turn + 1} of {rounds}")
             part = texts[turn * number : (turn + 1) * number]
             for (contestant, way), taken in asks.items():
                 taken.append(contestant.ask(way, part))

@@ -25,8 +25,8 @@ from typing import Any
 
 import infinity_model
 
-from prefilter.eval.bench.samples import text_of
-from prefilter.eval.bench.server import end, started
+from prefilter.eval.bench.bench_server import end, started
+from prefilter.eval.bench.mild_texts import text_of
 from prefilter.eval.machine import usable_cores
 
 CHARS, BATCH, SINGLES = 450, 64, 40

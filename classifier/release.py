@@ -18,24 +18,24 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from prefilter.classifier.batches import Tokenised, of_examples
-from prefilter.classifier.calibrate import HeadFit, fit_calibrator, per_text
-from prefilter.classifier.card import write_card
-from prefilter.classifier.edges import fit_edges
-from prefilter.classifier.examples import Examples
-from prefilter.classifier.export import Parity, check_parity, export_onnx, feed, parity, session_logits
-from prefilter.classifier.network import encoder_dir
-from prefilter.classifier.quantize import flips, outcomes, quantise
+from prefilter.classifier.calibration import HeadFit, fit_calibrator, per_text
+from prefilter.classifier.corpus.batches import Tokenised, of_examples
+from prefilter.classifier.corpus.examples import Examples
+from prefilter.classifier.graph.onnx_export import Parity, check_parity, export_onnx, feed, parity, session_logits
+from prefilter.classifier.graph.quantisation import flips, outcomes, quantise
+from prefilter.classifier.graph.smoothing import smooth
 from prefilter.classifier.recipe import Recipe, RecipeError
-from prefilter.classifier.record import say, training_summary, write_json
-from prefilter.classifier.smooth import smooth
-from prefilter.classifier.train import (
+from prefilter.classifier.release_card import write_card
+from prefilter.classifier.span_edges import fit_edges
+from prefilter.classifier.training.harm_network import encoder_dir
+from prefilter.classifier.training.trainer import (
     data_dir_from_env,
     encoder_tokenizer,
     load_examples,
     load_network,
     window_logits,
 )
+from prefilter.classifier.training.training_record import say, training_summary, write_json
 from prefilter.models import manifest as manifests
 from prefilter.models.calibrator import Calibrator
 from prefilter.models.labels import CATEGORIES, HEADS

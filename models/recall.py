@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from prefilter.models.windows import Window
+from prefilter.models.text.windows import Window
 
 Run = TypeVar("Run")
 Piece = TypeVar("Piece")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prefilter.models.text import RowError
+from prefilter.models.text.normalisation import RowError
 
 FULL, FAST = "full", "fast"
 """The stage that answered: the transformer, or the fast stage, which only ever clears."""

@@ -24,21 +24,21 @@ from tokenizers import Tokenizer
 
 from prefilter.models import manifest as manifests
 from prefilter.models.calibrator import CalibrationError, Calibrator
-from prefilter.models.clearance import Clearance
-from prefilter.models.context import check_context, given_context, unsupported
-from prefilter.models.fast import FastStageError
+from prefilter.models.fast.clearance import Clearance
+from prefilter.models.fast.fast_stage import FastStageError
 from prefilter.models.labels import HEADS
-from prefilter.models.language import read
 from prefilter.models.manifest import Manifest
-from prefilter.models.network import Network, NetworkError, Run
+from prefilter.models.marker import Marker
+from prefilter.models.onnx_network import Network, NetworkError, Run
 from prefilter.models.registry import resolve
 from prefilter.models.scored import Evidence, Scored
-from prefilter.models.spans import Marker
-from prefilter.models.text import MAX_CHARS, check_text, normalise
-from prefilter.models.windows import MIN_ROOM, Window, context_pieces, load_tokenizer, windows
+from prefilter.models.text.context import check_context, given_context, unsupported
+from prefilter.models.text.language import read
+from prefilter.models.text.normalisation import MAX_CHARS, check_text, normalise
+from prefilter.models.text.windows import MIN_ROOM, Window, context_pieces, load_tokenizer, windows
 
 if TYPE_CHECKING:  # it locks files as only POSIX does; the scorer runs anywhere
-    from prefilter.models.repeats import Repeats
+    from prefilter.models.repeats.repeats import Repeats
 
 INTERNAL_FAULT = "internal_fault"
 EVIDENCE_SCORE, EVIDENCE_COUNT = 0.3, 3

@@ -23,13 +23,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from prefilter.serving.admission import Admission
+from prefilter.serving.admission.permits import Admission
+from prefilter.serving.admission.request_gate import Gate
 from prefilter.serving.api import router as api
 from prefilter.serving.auth import Auth
 from prefilter.serving.compat import refuse_for
 from prefilter.serving.compat import router as compat
 from prefilter.serving.console import router as console
-from prefilter.serving.engine import Engine
+from prefilter.serving.engine.engine import Engine
 from prefilter.serving.errors import (
     BadRequest,
     InternalFault,
@@ -39,8 +40,7 @@ from prefilter.serving.errors import (
     PrefilterError,
     TooLarge,
 )
-from prefilter.serving.gate import Gate
-from prefilter.serving.policybook import PolicyBook
+from prefilter.serving.policy.policy_book import PolicyBook
 from prefilter.serving.screening import Screening
 from prefilter.serving.settings import Settings, SettingsError
 from prefilter.serving.store import Store
@@ -49,7 +49,7 @@ from prefilter.serving.triage import Triage
 
 if TYPE_CHECKING:  # it loads elsewhere while this is imported
     from prefilter.models.scorer import Scorer
-    from prefilter.serving.loading import Loaded
+    from prefilter.serving.model_loading import Loaded
 
 logger = logging.getLogger("prefilter.app")
 
@@ -166,7 +166,7 @@ async def _loaded(app: FastAPI) -> tuple[Scorer, Any]:
         return state.given_scorer, None
     if state.loading is not None:
         return await asyncio.wrap_future(state.loading)
-    from prefilter.serving.loading import load
+    from prefilter.serving.model_loading import load
 
     return await run_in_threadpool(load, state.settings)
 

@@ -15,14 +15,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import ceil
 
-from prefilter.serving import audit
+from prefilter.serving.audit import chain
 from prefilter.serving.errors import BadRequest, Conflict, Forbidden, NotFound, Overloaded, Unauthorised
 from prefilter.serving.settings import Settings
-from prefilter.serving.store import Connection, Store, new_id
-from prefilter.serving.store import keys as key_rows
-from prefilter.serving.store import sessions as session_rows
+from prefilter.serving.store import Connection, Store, key_rows, new_id, session_rows
 from prefilter.serving.store.database import serialise
-from prefilter.serving.store.keys import KeyRow
+from prefilter.serving.store.key_rows import KeyRow
 
 ROLES: tuple[str, ...] = ("pipeline", "reviewer", "lead", "safety", "admin")
 LOGIN_WINDOW = timedelta(minutes=5)
@@ -225,7 +223,7 @@ class Auth:
     @staticmethod
     def _audit(conn: Connection, actor: Principal | str, action: str, row: KeyRow, now: datetime) -> None:
         body = {"name": row.name, "role": row.role}
-        audit.append(conn, actor=_name_of(actor), action=action, subject=row.id, body=body, at=now)
+        chain.append(conn, actor=_name_of(actor), action=action, subject=row.id, body=body, at=now)
 
 
 def _fresh_key() -> tuple[str, str]:

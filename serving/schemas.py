@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from prefilter.models.context import check_context, given_context
-from prefilter.models.text import RowError, check_text
+from prefilter.models.text.context import check_context, given_context
+from prefilter.models.text.normalisation import RowError, check_text
 from prefilter.serving.errors import BadRequest, Unprocessable
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")

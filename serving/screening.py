@@ -20,23 +20,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 from prefilter.models.scored import Scored
-from prefilter.models.text import RowError
-from prefilter.serving import audit
+from prefilter.models.text.normalisation import RowError
+from prefilter.serving.audit import chain
 from prefilter.serving.auth import Principal
-from prefilter.serving.engine import Engine
+from prefilter.serving.engine.engine import Engine
+from prefilter.serving.engine.work import Row
 from prefilter.serving.errors import NotFound, NotReady, Unprocessable
-from prefilter.serving.policies import Decision, Outcome, Policy, decide
-from prefilter.serving.policybook import PolicyBook
+from prefilter.serving.policy.policy import Decision, Outcome, Policy, decide
+from prefilter.serving.policy.policy_book import PolicyBook
 from prefilter.serving.schemas import BadRow, Item
 from prefilter.serving.settings import Settings
-from prefilter.serving.store import Store, new_id
-from prefilter.serving.store import decisions as decision_rows
-from prefilter.serving.store.cases import Span
-from prefilter.serving.store.columns import canonical
-from prefilter.serving.store.decisions import DecisionRow
+from prefilter.serving.store import Store, decision_rows, new_id
+from prefilter.serving.store.case_rows import Span
+from prefilter.serving.store.column_types import canonical
+from prefilter.serving.store.decision_rows import DecisionRow
 from prefilter.serving.telemetry import where
 from prefilter.serving.triage import NewCase, Triage
-from prefilter.serving.work import Row
 
 logger = logging.getLogger("prefilter.screening")
 
@@ -187,7 +186,7 @@ class Screening:
             raise Unprocessable("this is not what the text answered", code="context_differs", field="context")
         with self._store.begin() as conn:
             case_id = self._triage.open_case(conn, decision=row, text=text, context=context)
-            audit.append(
+            chain.append(
                 conn,
                 actor=principal.name,
                 action="decision.appealed",
@@ -273,7 +272,7 @@ class Screening:
             with self._store.begin() as conn:
                 decision_rows.insert_many(conn, rows)
                 ids = self._triage.open_cases(conn, deferred)
-                audit.append(
+                chain.append(
                     conn,
                     actor=principal.name,
                     action="decision.made",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # imported while the model loads
     import uvicorn
     from fastapi import FastAPI
 
-    from prefilter.serving.loading import Loaded
+    from prefilter.serving.model_loading import Loaded
 
 READY_RETRY_S = 0.2
 SWITCH_INTERVAL_S = 0.001
@@ -135,7 +135,7 @@ def _serve(
 
 
 def _load(settings: Settings) -> Loaded:
-    from prefilter.serving.loading import load
+    from prefilter.serving.model_loading import load
 
     return load(settings)
 
@@ -143,7 +143,7 @@ def _load(settings: Settings) -> Loaded:
 def _build(settings: Settings, loading: Future[Loaded]) -> tuple[FastAPI, uvicorn.Config]:
     import uvicorn
 
-    from prefilter.serving.api.exchange import MAX_MESSAGE_BYTES
+    from prefilter.serving.api.stream_exchange import MAX_MESSAGE_BYTES
     from prefilter.serving.app import create_app
 
     app = create_app(settings, loading=loading)

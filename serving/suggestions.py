@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from prefilter.serving import audit
+from prefilter.serving.audit import chain
 from prefilter.serving.auth import Principal
 from prefilter.serving.store import Store, new_id
 from prefilter.serving.store import outside_labels as rows
@@ -56,7 +56,7 @@ def suggest(
     ]
     with store.begin() as conn:
         rows.insert_many(conn, labels)
-        audit.append(
+        chain.append(
             conn,
             actor=principal.name,
             action="label.suggested",

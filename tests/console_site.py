@@ -17,8 +17,8 @@ from starlette.testclient import TestClient
 from prefilter.models.labels import HEADS
 from prefilter.serving.app import create_app
 from prefilter.serving.settings import Settings
-from prefilter.serving.store import decisions
-from prefilter.serving.store.cases import Span
+from prefilter.serving.store import decision_rows
+from prefilter.serving.store.case_rows import Span
 from serving_fakes import SpokenScorer
 from serving_samples import a_decision
 
@@ -50,7 +50,7 @@ class Site:
         found = re.finditer(re.escape(hidden), text) if hidden else []
         spans = [Span(match.start(), match.end(), category) for match in found]
         with self.app.state.store.begin() as conn:
-            decisions.insert_many(conn, [row])
+            decision_rows.insert_many(conn, [row])
             case_id: str = self.app.state.triage.open_case(
                 conn, decision=row, text=text, spans=spans, context=context
             )
@@ -60,11 +60,11 @@ class Site:
         """Store one decision of `model-output` per threat score, every other category near zero."""
         quiet = dict.fromkeys(HEADS, 0.01)
         with self.app.state.store.begin() as conn:
-            decisions.insert_many(conn, [a_decision(scores=quiet | {"threat": score}) for score in threats])
+            decision_rows.insert_many(conn, [a_decision(scores=quiet | {"threat": score}) for score in threats])
 
     def actions(self) -> list[str]:
         """Return the actions of the audit trail, oldest first."""
-        from prefilter.serving.audit import page
+        from prefilter.serving.audit.chain import page
 
         return [entry.action for entry in reversed(page(self.app.state.store, limit=500))]
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fakes import CLEAN_TEXT, HARMFUL_TEXT
-from prefilter.eval.suites import Suite
+from prefilter.eval.suites.suite import Suite
 
 UNKNOWN = float("nan")
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from fakes import DUBIOUS, HARMFUL_WORDS
 from prefilter.models import manifest as manifests
+from prefilter.models.fast.ngrams import ngrams
 from prefilter.models.labels import HEADS
 from prefilter.models.manifest import Manifest
-from prefilter.models.ngrams import ngrams
 
 VERDICT = "verdict:fake"
 OUTPUTS = [*HEADS, VERDICT]

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prefilter.models.context import check_context, given_context, unsupported
 from prefilter.models.labels import HEADS
 from prefilter.models.scored import Evidence, Scored
-from prefilter.models.text import check_text
+from prefilter.models.text.context import check_context, given_context, unsupported
+from prefilter.models.text.normalisation import check_text
 
 NAMED_SCORE = re.compile(r"\b([a-z_]+)=([01](?:\.\d+)?)")
 

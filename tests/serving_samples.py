@@ -8,7 +8,7 @@ from typing import Any
 
 from prefilter.serving.auth import Principal
 from prefilter.serving.store import new_id
-from prefilter.serving.store.decisions import DecisionRow
+from prefilter.serving.store.decision_rows import DecisionRow
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 ANN, BEN = Principal("key_a", "ann", "reviewer"), Principal("key_b", "ben", "reviewer")

@@ -10,13 +10,13 @@ import pytest
 
 from fakes import CLEAN_TEXT, HARMFUL_TEXT, build_artefact
 from fast_samples import add_fast_stage
-from prefilter.cli import main
-from prefilter.eval.bench import page
+from prefilter.cli.main import main
+from prefilter.eval.bench import performance_page
+from prefilter.eval.bench.mild_texts import text_of, text_of_pieces
 from prefilter.eval.bench.replay import looks_of, refused_meanwhile, replay
-from prefilter.eval.bench.samples import text_of, text_of_pieces
 from prefilter.eval.bench.timing import interleaved
 from prefilter.models.scorer import Scorer
-from prefilter.serving.policies import load_preset
+from prefilter.serving.policy.policy import load_preset
 
 PERFORMANCE = Path(__file__).parent.parent / "docs" / "performance"
 
@@ -122,10 +122,10 @@ def test_what_is_compared_takes_turns() -> None:
 
 
 def test_the_page_says_what_the_documents_say() -> None:
-    documents = page.load(PERFORMANCE)
+    documents = performance_page.load(PERFORMANCE)
     written = (PERFORMANCE.parent / "performance.md").read_text(encoding="utf-8")
     price = float(re.search(r"cost at ([\d.]+) a core-hour", written)[1])  # type: ignore[index]
-    assert page.render(PERFORMANCE, documents, price=price, place=PERFORMANCE.name) == written
+    assert performance_page.render(PERFORMANCE, documents, price=price, place=PERFORMANCE.name) == written
     assert "<!-- " not in written
     assert not re.search(r"\]\((?!http)([^)#]+)\)", written) or all(
         (PERFORMANCE.parent / target).exists() for target in re.findall(r"\]\((?!http)([^)#]+)\)", written)
@@ -135,7 +135,7 @@ def test_the_page_says_what_the_documents_say() -> None:
 def test_a_target_that_is_missed_says_so(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("<!-- targets -->", encoding="utf-8")
     documents = {"scorer": {"ms_p50": 7.0}, "http": {"single_ms_p50": 5.0, "in_process_single_ms_p50": 4.0}}
-    said = page.render(tmp_path, documents, price=1.0, place="p")
+    said = performance_page.render(tmp_path, documents, price=1.0, place="p")
     assert "| one text of 97 characters in process, p50, ms | ≤ 6 | 7 | **no** |" in said
     assert "| single text over loopback above in process, p50, ms | ≤ 2 | 1 | yes |" in said
     assert "not measured" in said
@@ -149,7 +149,7 @@ def test_the_tables_of_rivals_and_workers_divide_what_was_measured(tmp_path: Pat
         "bulk": {"rows_per_s": {"1": 100.0, "2": 190.0}},
         "http": {"workers": {"2": {"texts_per_s": 100.0}}},
     }
-    said = page.render(tmp_path, documents, price=1.0, place="p")
+    said = performance_page.render(tmp_path, documents, price=1.0, place="p")
     assert "| slow | 1 | 2 | 400 | 12 | 15 |  |  |" in said
     assert "| linear | 2 | 7,000 |  |  |  |  | 1.50 |" in said
     assert "| `prefilter score`, exact | 2 | 190 | 0.95 |" in said
@@ -166,6 +166,6 @@ def test_the_roofline_says_what_share_of_the_best_product_is_reached(tmp_path: P
         "int8_peak_gmac_per_s": {"128x384x384": 150.0, "1024x1024x1024": 200.0},
         "share_of_time": {"DynamicQuantizeMatMul": 0.5, "QAttention": 0.3, "BiasGelu": 0.2},
     }
-    said = page.render(tmp_path, {"scorer": {"profile": profile}}, price=1.0, place="p")
+    said = performance_page.render(tmp_path, {"scorer": {"profile": profile}}, price=1.0, place="p")
     assert "| a row of 128 through the network | 100 | 50.0% |" in said
     assert "20.0% of the time goes to operations that hold no int8 product" in said

@@ -11,10 +11,10 @@ import pytest
 
 from eval_samples import write_suite
 from fakes import CLEAN_TEXT, HARMFUL_TEXT, build_artefact
-from prefilter.eval.command import evaluate, judge
-from prefilter.eval.plan import Entry
-from prefilter.eval.scoring import open_cache, score_suite
-from prefilter.eval.suites import load_suite
+from prefilter.eval.evaluation import evaluate, judge
+from prefilter.eval.judge.scoring import open_cache, score_suite
+from prefilter.eval.suites.suite import load_suite
+from prefilter.eval.suites.suite_plan import Entry
 from prefilter.models.scorer import Scorer
 
 

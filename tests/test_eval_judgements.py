@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from eval_samples import a_suite
-from prefilter.eval.bias import identity_bias, power_mean
-from prefilter.eval.hatecheck import check
-from prefilter.eval.identity import find_terms, load_terms, mark_terms
-from prefilter.eval.operating import causes, decide_all, held_by_length, length_parts, operating_point
-from prefilter.eval.scoring import ERROR, SCORED, UNSCORED, Pass
+from prefilter.eval.judge.hatecheck import check
+from prefilter.eval.judge.identity_bias import identity_bias, power_mean
+from prefilter.eval.judge.operating import causes, decide_all, held_by_length, length_parts, operating_point
+from prefilter.eval.judge.scoring import ERROR, SCORED, UNSCORED, Pass
+from prefilter.eval.suites.identity_terms import find_terms, load_terms, mark_terms
 from prefilter.models.labels import HEADS
-from prefilter.serving.policies import Bands, Outcome, Policy
+from prefilter.serving.policy.policy import Bands, Outcome, Policy
 
 STRICT = Policy("strict", 1, {"hate": Bands(0.4, 0.8)})
 

@@ -35,7 +35,7 @@ def test_the_python_api_works_beside_folders_named_like_our_rooms(tmp_path: Path
     for name in ("models", "eval", "serving", "classifier"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise ImportError('the wrong one')\n")
-    program = "from prefilter import Scorer; import prefilter.serving.policies; print(Scorer.__module__)"
+    program = "from prefilter import Scorer; import prefilter.serving.policy.policy; print(Scorer.__module__)"
     run = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
     assert run.stdout == "prefilter.models.scorer\n", run.stderr
 

@@ -13,8 +13,8 @@ from tokenizers import Tokenizer
 from prefilter.models.recall import Recall, of_text
 from prefilter.models.registry import resolve
 from prefilter.models.scorer import Scorer
-from prefilter.models.text import normalise, settled
-from prefilter.models.windows import Window, load_tokenizer, windows
+from prefilter.models.text.normalisation import normalise, settled
+from prefilter.models.text.windows import Window, load_tokenizer, windows
 
 PLAIN = [
     "a",

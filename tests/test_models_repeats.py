@@ -18,11 +18,11 @@ from fakes import CLEAN_TEXT, HARMFUL_TEXT, HARMFUL_WORDS, build_artefact
 from fast_samples import PLAIN_TEXT, add_fast_stage
 from prefilter.models.labels import HEADS
 from prefilter.models.manifest import Manifest
-from prefilter.models.repeat_record import REASONS
-from prefilter.models.repeats import PAGE, Repeats, RepeatsError
+from prefilter.models.repeats.repeat_record import REASONS
+from prefilter.models.repeats.repeats import PAGE, Repeats, RepeatsError
 from prefilter.models.scored import FAST, Evidence, Scored
 from prefilter.models.scorer import INTERNAL_FAULT, Scorer, ScorerError
-from prefilter.models.text import RowError
+from prefilter.models.text.normalisation import RowError
 
 SECRET = b"a secret of thirty-two bytes ..."
 SIZE = 64 * PAGE
@@ -47,7 +47,7 @@ KEEPER = """
 import sys
 from pathlib import Path
 from prefilter.models.manifest import Manifest
-from prefilter.models.repeats import Repeats
+from prefilter.models.repeats.repeats import Repeats
 from prefilter.models.scorer import Scorer
 
 path, model, text = sys.argv[1:]
@@ -60,7 +60,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from prefilter.models.manifest import Manifest
-from prefilter.models.repeats import Repeats
+from prefilter.models.repeats.repeats import Repeats
 from prefilter.models.scored import Evidence, Scored
 
 path, model, seed = sys.argv[1:]

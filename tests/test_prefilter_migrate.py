@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from bulk_fakes import rows_of, write_lines
-from prefilter.cli import main
-from prefilter.serving.policies import load_toml
+from prefilter.cli.main import main
+from prefilter.serving.policy.policy import load_toml
 
 PAGE = Path(__file__).parent.parent / "docs" / "perspective.md"
 CANARY = "canary text that no message may repeat"

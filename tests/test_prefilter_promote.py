@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gate_samples import BLIND, GATES, NEARLY, build_model, write_gates
-from prefilter.cli import main
-from prefilter.eval.table import NONE
+from prefilter.cli.main import main
+from prefilter.eval.card.table import NONE
 from prefilter.models.calibrator import Curve
 from prefilter.models.registry import list_models, live_name
 

@@ -16,9 +16,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from prefilter.serving.app import create_app
+from prefilter.serving.engine.work import Row
 from prefilter.serving.settings import Settings
-from prefilter.serving.store import decisions
-from prefilter.serving.work import Row
+from prefilter.serving.store import decision_rows
 from serving_client import Service, service
 from serving_fakes import SpokenScorer
 
@@ -98,7 +98,7 @@ def test_a_database_that_fails_after_scoring_is_503_and_leaves_nothing_half_writ
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "not_recorded")
     assert int(answer.headers["retry-after"]) >= 1
     with running.app.state.store.read() as conn:
-        assert len(decisions.recent_columns(conn, "model-output", limit=1)) == 0
+        assert len(decision_rows.recent_columns(conn, "model-output", limit=1)) == 0
     assert running.score(*ITEMS["items"]).status_code == 200
 
 

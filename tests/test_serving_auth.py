@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from prefilter.serving import audit
+from prefilter.serving.audit import chain
 from prefilter.serving.auth import ROLES, Auth, Principal, require
 from prefilter.serving.errors import (
     BadRequest,
@@ -37,7 +37,7 @@ class Door:
         self.auth, self.other = (Auth(store, settings, self.clock) for store in self.stores)
 
     def actions(self) -> list[str]:
-        return [entry.action for entry in reversed(audit.page(self.stores[0]))]
+        return [entry.action for entry in reversed(chain.page(self.stores[0]))]
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ import pytest
 
 from bulk_fakes import MILD, FileScorer, Stopping, artefact, rows_of, spoken_run, write_lines
 from fakes import build_artefact
-from prefilter.cli import main
-from prefilter.serving.bulk.errors import RunDiffers
-from prefilter.serving.bulk.redecide import decide_file
-from prefilter.serving.bulk.screener import Screener
-from prefilter.serving.bulk.terms import Terms
-from prefilter.serving.policies import Bands, Policy, load_preset
+from prefilter.cli.main import main
+from prefilter.serving.bulk.bulk_errors import RunDiffers
+from prefilter.serving.bulk.redecision import decide_file
+from prefilter.serving.bulk.run.run_terms import Terms
+from prefilter.serving.bulk.run.screener import Screener
+from prefilter.serving.policy.policy import Bands, Policy, load_preset
 
 __all__ = ["artefact"]
 POLICY = load_preset("model-output")

@@ -18,9 +18,9 @@ import re, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from bulk_fakes import InstantPool
-from prefilter.serving.bulk.run import Run, score_files
-from prefilter.serving.bulk.terms import Terms
-from prefilter.serving.policies import load_preset
+from prefilter.serving.bulk.run.bulk_run import Run, score_files
+from prefilter.serving.bulk.run.run_terms import Terms
+from prefilter.serving.policy.policy import load_preset
 model, source, output = map(Path, sys.argv[2:])
 run = Run(inputs=[source], output=output, policy=load_preset("model-output"), model=model)
 score_files(run, pool=InstantPool(Terms.of(model, run.policy)))
@@ -32,9 +32,9 @@ READ = """
 import sys
 from pathlib import Path
 import pyarrow as pa
-from prefilter.serving.bulk.inputs import find_inputs
-from prefilter.serving.bulk.readers import read_rows
-from prefilter.serving.bulk.rows import Columns
+from prefilter.serving.bulk.read.input_files import find_inputs
+from prefilter.serving.bulk.read.row_readers import read_rows
+from prefilter.serving.bulk.read.input_rows import Columns
 for row in read_rows(find_inputs([sys.argv[1]]), Columns()):
     pass
 print(pa.default_memory_pool().max_memory() // 1024)

@@ -18,7 +18,7 @@ from googleapiclient import discovery
 from googleapiclient.errors import HttpError
 from perspective import PerspectiveAPI
 
-from prefilter.serving.compat.attributes import ATTRIBUTES
+from prefilter.serving.compat.perspective.attributes import ATTRIBUTES
 from served import Started, key_of, server
 
 MODEL = Path(__file__).parent.parent / "models" / "store" / "prefilter-en-2"

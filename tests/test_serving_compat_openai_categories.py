@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from prefilter.models.labels import HEADS
-from prefilter.serving.compat.openai_categories import marked, openai_categories
-from prefilter.serving.policies import Bands
+from prefilter.serving.compat.openai.openai_categories import marked, openai_categories
+from prefilter.serving.policy.policy import Bands
 
 DOCS = Path(__file__).parents[1] / "docs"
 BANDS = {head: Bands(0.5, None) for head in HEADS}

@@ -11,9 +11,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from console_site import ROLES, Site, site
+from prefilter.serving.console.console_routes import STATIC
 from prefilter.serving.console.guard import POLICY
-from prefilter.serving.console.pages import STATIC_DIR, TEMPLATES_DIR
-from prefilter.serving.console.routes import STATIC
+from prefilter.serving.console.rendering import STATIC_DIR, TEMPLATES_DIR
 
 
 @pytest.fixture

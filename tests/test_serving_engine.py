@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from prefilter.serving.engine import LONG_CHARS, Engine
+from prefilter.serving.engine.engine import LONG_CHARS, Engine
+from prefilter.serving.engine.work import Row
 from prefilter.serving.errors import NotReady, Overloaded
-from prefilter.serving.work import Row
 from serving_fakes import SpokenScorer
 
 

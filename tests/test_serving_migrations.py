@@ -8,7 +8,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, inspect
 
-from prefilter.serving.store import Store, cases
+from prefilter.serving.store import Store, case_rows
 from prefilter.serving.store.database import MIGRATIONS
 from prefilter.serving.store.tables import metadata
 
@@ -72,7 +72,7 @@ def test_a_database_of_the_first_release_keeps_its_cases(database_url: str) -> N
         conn.exec_driver_sql("INSERT INTO case_texts (case_id, erased_at) VALUES ('c', 1)")
     store.migrate()
     with store.read() as conn:
-        kept = cases.find(conn, "c")
+        kept = case_rows.find(conn, "c")
     store.dispose()
     assert kept is not None
     assert (kept.decision_id, kept.context) == ("d", None)

@@ -16,8 +16,8 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from prefilter.serving.errors import InternalFault, NotReady, PrefilterError
-from prefilter.serving.store import Store, decisions, new_id
-from prefilter.serving.store.columns import escape, unescape
+from prefilter.serving.store import Store, decision_rows, new_id
+from prefilter.serving.store.column_types import escape, unescape
 from prefilter.serving.store.tables import audit_head, case_texts, meta
 from serving_samples import NOW, a_decision
 
@@ -32,37 +32,37 @@ def store(database_url: str) -> Iterator[Store]:
 
 def test_a_transaction_commits_at_its_end_and_rolls_back_on_an_exception(store: Store) -> None:
     with store.begin() as conn:
-        decisions.insert_many(conn, [a_decision(id="dec_kept")])
+        decision_rows.insert_many(conn, [a_decision(id="dec_kept")])
     with contextlib.suppress(RuntimeError), store.begin() as conn:
-        decisions.insert_many(conn, [a_decision(id="dec_lost")])
+        decision_rows.insert_many(conn, [a_decision(id="dec_lost")])
         raise RuntimeError
     with store.read() as conn:
-        assert decisions.find(conn, "dec_kept") is not None
-        assert decisions.find(conn, "dec_lost") is None
+        assert decision_rows.find(conn, "dec_kept") is not None
+        assert decision_rows.find(conn, "dec_lost") is None
 
 
 def test_a_decision_comes_back_as_it_was_stored(store: Store) -> None:
     scores = {"hate": float(np.float32(0.1)), "any": float(np.float32(1 / 3))}
     row = a_decision(scores=scores, item_id="nul \x00 and \\u0000 and \ud800 and é", source="\x00")
     with store.begin() as conn:
-        decisions.insert_many(conn, [row])
+        decision_rows.insert_many(conn, [row])
     with store.read() as conn:
-        assert decisions.find(conn, row.id) == row
+        assert decision_rows.find(conn, row.id) == row
 
 
 def test_a_decision_is_found_only_by_the_key_that_asked_for_it(store: Store) -> None:
     row = a_decision(key_name="mine")
     with store.begin() as conn:
-        decisions.insert_many(conn, [row])
-        assert decisions.find(conn, row.id, key_name="mine") == row
-        assert decisions.find(conn, row.id, key_name="theirs") is None
+        decision_rows.insert_many(conn, [row])
+        assert decision_rows.find(conn, row.id, key_name="mine") == row
+        assert decision_rows.find(conn, row.id, key_name="theirs") is None
 
 
 def test_recent_scores_are_the_newest_of_one_policy(store: Store) -> None:
     rows = [a_decision(scores={"any": n / 8}, created_at=NOW + timedelta(seconds=n)) for n in range(5)]
     with store.begin() as conn:
-        decisions.insert_many(conn, [*rows, a_decision(policy_name="another")])
-        found = decisions.recent_columns(conn, "model-output", limit=3).scores
+        decision_rows.insert_many(conn, [*rows, a_decision(policy_name="another")])
+        found = decision_rows.recent_columns(conn, "model-output", limit=3).scores
     assert found["any"].tolist() == [0.5, 0.375, 0.25]
     assert np.isnan(found["hate"]).all()
 
@@ -70,7 +70,7 @@ def test_recent_scores_are_the_newest_of_one_policy(store: Store) -> None:
 def test_a_thousand_decisions_are_stored_in_one_request(store: Store) -> None:
     began = datetime.now(UTC)
     with store.begin() as conn:
-        decisions.insert_many(conn, [a_decision(scores={"any": 0.5}) for _ in range(1_000)])
+        decision_rows.insert_many(conn, [a_decision(scores={"any": 0.5}) for _ in range(1_000)])
     assert datetime.now(UTC) - began < timedelta(seconds=5)
 
 
@@ -109,9 +109,9 @@ def test_what_the_database_says_about_an_error_stays_inside(
 ) -> None:
     row = a_decision(id="dec_canary", item_id="canary-of-an-item")
     with store.begin() as conn:
-        decisions.insert_many(conn, [row])
+        decision_rows.insert_many(conn, [row])
     with pytest.raises(InternalFault) as caught, store.begin() as conn:
-        decisions.insert_many(conn, [row])
+        decision_rows.insert_many(conn, [row])
     context = caught.value.__context__
     assert context is not None
     assert (context.__cause__, context.__context__) == (None, None)
@@ -171,20 +171,20 @@ def test_writers_wait_for_each_other_instead_of_failing(store: Store) -> None:
         started.wait()
         for _ in range(10):
             with store.begin() as conn:
-                decisions.insert_many(conn, [a_decision()])
+                decision_rows.insert_many(conn, [a_decision()])
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(write, range(8)))
     with store.read() as conn:
-        assert len(decisions.recent_columns(conn, "model-output", limit=100)) == 80
+        assert len(decision_rows.recent_columns(conn, "model-output", limit=100)) == 80
 
 
 def test_a_reader_sees_one_snapshot(store: Store) -> None:
     with store.read() as conn:
-        assert decisions.find(conn, "dec_new") is None
+        assert decision_rows.find(conn, "dec_new") is None
         with store.begin() as writer:
-            decisions.insert_many(writer, [a_decision(id="dec_new")])
-        assert decisions.find(conn, "dec_new") is None
+            decision_rows.insert_many(writer, [a_decision(id="dec_new")])
+        assert decision_rows.find(conn, "dec_new") is None
 
 
 @pytest.mark.parametrize("odd", ["", "plain", "\\", "\\u0000", "\x00", "\ud800\\\udfff", "\\\\\x00"])
@@ -203,11 +203,11 @@ def test_ids_are_unique_and_begin_with_what_they_name() -> None:
 
 def test_forgetting_does_not_wait_long_for_a_reader(store: Store) -> None:
     with store.read() as conn:
-        decisions.find(conn, "dec_x")
+        decision_rows.find(conn, "dec_x")
         with store.begin() as writer:
-            decisions.insert_many(writer, [a_decision()])
+            decision_rows.insert_many(writer, [a_decision()])
         began = time.monotonic()
         store.forget()
     assert time.monotonic() - began < 10
     with store.begin() as conn:
-        decisions.insert_many(conn, [a_decision()])
+        decision_rows.insert_many(conn, [a_decision()])

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from prefilter.serving import audit
+from prefilter.serving.audit import chain
 from prefilter.serving.auth import Principal
 from prefilter.serving.errors import (
     BadRequest,
@@ -21,9 +21,9 @@ from prefilter.serving.errors import (
     NotFound,
 )
 from prefilter.serving.settings import Settings
-from prefilter.serving.store import Store, cases, decisions, keys, reviews
-from prefilter.serving.store.cases import Span
-from prefilter.serving.store.decisions import DecisionRow
+from prefilter.serving.store import Store, case_rows, decision_rows, key_rows, review_rows
+from prefilter.serving.store.case_rows import Span
+from prefilter.serving.store.decision_rows import DecisionRow
 from prefilter.serving.triage import ClaimedCase, NewCase, Revealed, ReviewReceipt, Triage, mask
 from serving_samples import ADA, ANN, BEN, LEE, NOW, PIPE, SAM, Clock, a_decision
 
@@ -45,7 +45,7 @@ class Room:
             changes["context_digest"] = self.store.digest(context, kind="context")
         decision = a_decision(**{"text_digest": self.store.digest(text), **changes})
         with self.store.begin() as conn:
-            decisions.insert_many(conn, [decision])
+            decision_rows.insert_many(conn, [decision])
             return self.triage.open_case(conn, decision=decision, text=text, spans=spans, context=context)
 
     def claim(self, principal: Principal = ANN, queue: str = "insult") -> ClaimedCase:
@@ -58,14 +58,14 @@ class Room:
         answer |= {"lease_token": claimed.lease.token}
         return self.triage.review(claimed.case_id, principal, **{**answer, **changes})
 
-    def row(self, case_id: str) -> cases.CaseRow:
+    def row(self, case_id: str) -> case_rows.CaseRow:
         with self.store.read() as conn:
-            row = cases.find(conn, case_id)
+            row = case_rows.find(conn, case_id)
         assert row is not None
         return row
 
     def actions(self) -> list[str]:
-        return [entry.action for entry in reversed(audit.page(self.store))]
+        return [entry.action for entry in reversed(chain.page(self.store))]
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def room(database_url: str) -> Iterator[Room]:
 def many(room: Room, count: int) -> list[DecisionRow]:
     rows = [a_decision(item_id=f"itm_{n}") for n in range(count)]
     with room.store.begin() as conn:
-        decisions.insert_many(conn, rows)
+        decision_rows.insert_many(conn, rows)
         room.triage.open_cases(conn, [NewCase(row, TEXT) for row in rows])
     return rows
 
@@ -138,7 +138,7 @@ def test_items_without_an_id_are_known_by_their_text(room: Room) -> None:
 def test_the_same_item_twice_in_one_request_opens_one_case(room: Room) -> None:
     rows = [a_decision(item_id="itm_1"), a_decision(item_id="itm_2"), a_decision(item_id="itm_1")]
     with room.store.begin() as conn:
-        decisions.insert_many(conn, rows)
+        decision_rows.insert_many(conn, rows)
         first, second, third = room.triage.open_cases(conn, [NewCase(row, TEXT) for row in rows])
     assert first == third != second
     assert sum(view.open for view in room.triage.queues(ANN)) == 2
@@ -296,7 +296,7 @@ def test_a_case_that_every_reviewer_has_skipped_goes_to_the_leads(room: Room) ->
     case_id = room.open()
     with room.store.begin() as conn:
         for who in (ANN, BEN, LEE):
-            keys.add(
+            key_rows.add(
                 conn,
                 key_id=who.key_id,
                 name=who.name,
@@ -317,7 +317,7 @@ def test_a_case_that_every_reviewer_has_skipped_goes_to_the_leads(room: Room) ->
 def test_what_a_single_reviewer_skips_stays_where_a_lead_reads(room: Room) -> None:
     case_id = room.open()
     with room.store.begin() as conn:
-        keys.add(conn, key_id="key_a", name="ann", role="reviewer", prefix="p", digest="d", at=NOW, by="x")
+        key_rows.add(conn, key_id="key_a", name="ann", role="reviewer", prefix="p", digest="d", at=NOW, by="x")
     room.triage.skip(case_id, ANN, lease_token=room.claim(ANN).lease.token)
     assert room.claim(LEE).case_id == case_id
 
@@ -354,7 +354,7 @@ def test_revealing_gives_the_text_and_is_recorded(room: Room) -> None:
     room.open(because=[{"category": "threat", "score": 0.5, "band": [0.3, 0.7]}])
     claimed = room.claim(queue="threat")
     assert room.triage.reveal(claimed.case_id, ANN, lease_token=claimed.lease.token) == Revealed(TEXT)
-    entry = audit.page(room.store)[0]
+    entry = chain.page(room.store)[0]
     assert (entry.action, entry.actor, entry.subject) == ("case.revealed", "ann", claimed.case_id)
     assert entry.body == {"severity_band": "high"}
 
@@ -366,7 +366,7 @@ def test_a_review_closes_the_case_with_its_labels(room: Room) -> None:
     row = room.row(case_id)
     assert (row.status, row.resolution, row.resolved_by, row.resolved_at) == ("resolved", "block", "ann", NOW)
     with room.store.read() as conn:
-        [(review, stored)] = reviews.of_case(conn, case_id)
+        [(review, stored)] = review_rows.of_case(conn, case_id)
     assert (review.severity, review.reason, review.note) == (3, "r", "n")
     assert stored == {"insult": "yes", "hate": "unknown", "threat": "no"} == receipt.labels
 
@@ -465,14 +465,14 @@ def test_every_step_has_its_entry_in_the_chain(room: Room) -> None:
     room.review(claimed, note="a private note")
     steps = ["case.claimed", "case.renewed", "case.skipped", "case.claimed", "review.submitted"]
     assert room.actions() == steps
-    assert audit.verify(room.store).ok
-    assert "note" not in repr(audit.page(room.store))
+    assert chain.verify(room.store).ok
+    assert "note" not in repr(chain.page(room.store))
 
 
 def test_a_failing_audit_takes_the_review_back(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     room.open()
     claimed = room.claim()
-    monkeypatch.setattr(audit, "append", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(chain, "append", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         room.review(claimed)
     monkeypatch.undo()
@@ -498,7 +498,7 @@ def test_erasing_removes_notes_of_reviews(room: Room) -> None:
     room.review(room.claim(), note="quotes the text", reason="quotes it too")
     room.triage.erase("itm_1", ADA)
     with room.store.read() as conn:
-        [(review, labels)] = reviews.of_case(conn, case_id)
+        [(review, labels)] = review_rows.of_case(conn, case_id)
     assert (review.note, review.reason, labels) == (None, None, {"insult": "no"})
     assert room.row(case_id).resolution == "allow"
 

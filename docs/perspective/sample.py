@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from prefilter.classifier.examples import text_key, unit_interval
+from prefilter.classifier.corpus.examples import text_key, unit_interval
 from prefilter.classifier.recipe import Recipe
 
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from prefilter.classifier.probe import int8_product
-from prefilter.eval.bench.scorer import one_core
+from prefilter.classifier.graph.probe import int8_product
+from prefilter.eval.bench.bench_scorer import one_core
 from prefilter.models import manifest as manifests
 from prefilter.models.registry import resolve
 

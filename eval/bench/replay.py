@@ -16,10 +16,10 @@ import numpy as np
 from prefilter.models.recall import of_text
 from prefilter.models.scored import Scored
 from prefilter.models.scorer import Scorer
-from prefilter.models.text import settled
-from prefilter.serving.holdback import Holdback, boundary
-from prefilter.serving.policies import Outcome, Policy, decide
-from prefilter.serving.streaming import LOOK_CHARS
+from prefilter.models.text.normalisation import settled
+from prefilter.serving.policy.policy import Outcome, Policy, decide
+from prefilter.serving.stream.holdback import Holdback, boundary
+from prefilter.serving.stream.streaming import LOOK_CHARS
 
 STEP_CHARS = 4
 """A word piece of a chat model, roughly."""

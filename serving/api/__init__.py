@@ -8,10 +8,30 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from prefilter.serving.api import audit, cases, decisions, items, keys, operations, policies, score, stream
+from prefilter.serving.api import (
+    audit_routes,
+    case_routes,
+    decision_routes,
+    erasure_routes,
+    key_routes,
+    operation_routes,
+    policy_routes,
+    score_routes,
+    stream_routes,
+)
 
 router = APIRouter()
-for group in (operations, score, stream, decisions, items, policies, cases, audit, keys):
+for group in (
+    operation_routes,
+    score_routes,
+    stream_routes,
+    decision_routes,
+    erasure_routes,
+    policy_routes,
+    case_routes,
+    audit_routes,
+    key_routes,
+):
     router.include_router(group.router)
 
 __all__ = ["router"]

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from prefilter.serving.compat import google_errors, moderations, openai_errors, perspective
-from prefilter.serving.refusal import Refuse, native
+from prefilter.serving.admission.refusal import Refuse, native
+from prefilter.serving.compat.openai import moderation_routes, openai_errors
+from prefilter.serving.compat.perspective import comment_routes, google_errors
 
 router = APIRouter()
-for door in (moderations, perspective):
+for door in (moderation_routes, comment_routes):
     router.include_router(door.router)
 
 _DOORS: tuple[tuple[str, Refuse], ...] = (

@@ -8,6 +8,6 @@ modules come with it. The app's state must hold `settings`, `store`, `auth`, `tr
 
 from __future__ import annotations
 
-from prefilter.serving.console.routes import router
+from prefilter.serving.console.console_routes import router
 
 __all__ = ["router"]

@@ -20,8 +20,8 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from prefilter.serving.console.pages import render
-from prefilter.serving.console.session import COOKIE, forget
+from prefilter.serving.console.console_session import COOKIE, forget
+from prefilter.serving.console.rendering import render
 from prefilter.serving.errors import BadRequest, Forbidden, PrefilterError, Unauthorised
 
 POLICY = (

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, select, update
 
-from prefilter.serving.store.cases import NO_LEASE, chunks
+from prefilter.serving.store.case_rows import NO_LEASE, chunks
 from prefilter.serving.store.tables import CaseStatus, case_texts, cases, decisions, reviews
 
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from prefilter.models.labels import HEADS
-from prefilter.serving.store.columns import AnyText, Instant, ItemText, Json, Word
+from prefilter.serving.store.column_types import AnyText, Instant, ItemText, Json, Word
 
 
 class CaseStatus(StrEnum):

@@ -3,7 +3,7 @@
 `triage.py` has the use cases, `claimed.py` a case as its reviewer sees it, `judgement.py` what a review may say.
 """
 
-from prefilter.serving.triage.claimed import MASK, ClaimedCase, Lease, NewCase, QueueView, Revealed, mask
+from prefilter.serving.triage.claimed_case import MASK, ClaimedCase, Lease, NewCase, QueueView, Revealed, mask
 from prefilter.serving.triage.judgement import ReviewReceipt
 from prefilter.serving.triage.triage import QUEUES, SEVERITY_BANDS, UNSCORED_QUEUE, Triage
 

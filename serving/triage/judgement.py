@@ -12,7 +12,7 @@ from typing import Any
 
 from prefilter.models.labels import CATEGORIES
 from prefilter.serving.errors import BadRequest
-from prefilter.serving.store.reviews import ReviewRow
+from prefilter.serving.store.review_rows import ReviewRow
 
 MAX_NOTE_CHARS = 4_000
 MAX_REASON_CHARS = 200

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from prefilter.models.labels import HEADS
-from prefilter.serving import audit
+from prefilter.serving.audit import chain
 from prefilter.serving.auth import Principal, require
 from prefilter.serving.errors import (
     Forbidden,
@@ -24,15 +24,13 @@ from prefilter.serving.errors import (
     NotFound,
 )
 from prefilter.serving.settings import Settings
-from prefilter.serving.store import Connection, Store, erasure, new_id
-from prefilter.serving.store import cases as case_rows
-from prefilter.serving.store import reviews as review_rows
-from prefilter.serving.store.cases import ESCALATED_QUEUE, CaseRow, NewCaseRow, Span
-from prefilter.serving.store.columns import canonical
+from prefilter.serving.store import Connection, Store, case_rows, erasure, new_id, review_rows
+from prefilter.serving.store.case_rows import ESCALATED_QUEUE, CaseRow, NewCaseRow, Span
+from prefilter.serving.store.column_types import canonical
 from prefilter.serving.store.database import serialise
-from prefilter.serving.store.decisions import DecisionRow
-from prefilter.serving.store.reviews import ReviewRow
-from prefilter.serving.triage.claimed import (
+from prefilter.serving.store.decision_rows import DecisionRow
+from prefilter.serving.store.review_rows import ReviewRow
+from prefilter.serving.triage.claimed_case import (
     ClaimedCase,
     Lease,
     NewCase,
@@ -357,4 +355,4 @@ class Triage:
         body: Mapping[str, Any],
         now: datetime,
     ) -> None:
-        audit.append(conn, actor=principal.name, action=action, subject=subject, body=body, at=now)
+        chain.append(conn, actor=principal.name, action=action, subject=subject, body=body, at=now)

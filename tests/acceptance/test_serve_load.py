@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from fakes import CLEAN_TEXT, build_artefact
-from prefilter.serving.store import Store, decisions
+from prefilter.serving.store import Store, decision_rows
 from served import key_of, server
 
 SENT, ROWS = 120, 8
@@ -40,5 +40,5 @@ def test_what_is_accepted_is_answered_and_stored_and_the_rest_is_told_when_to_re
     assert all(len(answer.json()["results"]) == ROWS for answer in accepted)
     store = Store.open(f"sqlite:///{tmp_path / 'home' / 'prefilter.db'}")
     with store.read() as conn:
-        assert sum(1 for _ in decisions.stream(conn)) == ROWS * len(accepted)
+        assert sum(1 for _ in decision_rows.stream(conn)) == ROWS * len(accepted)
     store.dispose()

@@ -1,0 +1,1 @@
+"""The corpus: labelled sources read, merged, augmented and cut into training batches."""

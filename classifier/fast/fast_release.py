@@ -1,0 +1,88 @@
+"""The release of a fast stage: the teacher's artefact again, with the fast stage and its certificates beside it.
+
+Network, tokenizer and calibration are copied byte for byte, so no score changes; the version does, since a text may
+now be answered by another stage. The arrays lie in a plain npz file. Issues nothing and judges nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prefilter.classifier.fast.distil_recipe import DistilRecipe
+from prefilter.classifier.release import LIMIT_BYTES
+from prefilter.models import manifest as manifests
+
+HEADING = "## Fast stage"
+
+
+def write_artefact(
+    recipe: DistilRecipe,
+    teacher: Path,
+    store: Path,
+    *,
+    arrays: Mapping[str, NDArray[Any]],
+    outputs: Sequence[str],
+    certificates: Sequence[Mapping[str, Any]],
+    taught_by: Mapping[str, int],
+) -> Path:
+    """Write `store/NAME/` from the teacher's folder; returns it. `taught_by`: how many texts of each source.
+
+    Raises ValueError for an artefact above the size limit.
+    """
+    manifest = manifests.verify(teacher)
+    partial = store / f".{recipe.name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for name in manifest.files:
+        if name != manifests.FAST:
+            shutil.copyfile(teacher / name, partial / name)
+    np.savez_compressed(partial / manifests.FAST, allow_pickle=False, **arrays)
+    card = partial / manifests.CARD
+    kept = card.read_text(encoding="utf-8").partition(HEADING)[0].rstrip()
+    kept = kept.replace(manifest.version, f"{recipe.name}@{recipe.version}")
+    card.write_text(f"{kept}\n\n{_section(outputs, certificates)}\n", encoding="utf-8")
+    dataclasses.replace(
+        manifest,
+        name=recipe.name,
+        version=f"{recipe.name}@{recipe.version}",
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        parents=(*(p for p in manifest.parents if p != manifest.version), manifest.version),
+        fast={
+            "outputs": list(outputs),
+            "certificates": [dict(c) for c in certificates],
+            "taught_by": dict(taught_by),
+        },
+    ).write(partial)
+    size = sum(f.stat().st_size for f in partial.iterdir())
+    if size > LIMIT_BYTES:
+        raise ValueError(f"the artefact has {size / 1e6:.1f} MB; the limit is {LIMIT_BYTES / 1e6:.0f}")
+    folder = store / recipe.name
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    manifests.verify(folder)
+    return folder
+
+
+def _section(outputs: Sequence[str], certificates: Sequence[Mapping[str, Any]]) -> str:
+    lines = [
+        HEADING,
+        "",
+        "Hashed words and word pairs with a vector each, taught by the transformer's own scores on texts without "
+        "labels. It only clears; what it does not clear is scored by the transformer.",
+        "",
+        "| certificate | flagged texts seen | of them cleared | bound | confidence |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {c['name']} | {c['flagged']} | {c['flagged_cleared']} | {c['bound']:.4f} | {c['confidence']} |"
+        for c in certificates
+    ]
+    return "\n".join(lines)

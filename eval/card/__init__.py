@@ -1,0 +1,1 @@
+"""The model card: the evaluation document turned into tables, plots and pages."""

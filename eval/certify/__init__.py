@@ -1,0 +1,1 @@
+"""Certificates of the fast stage: issued from judged texts, and issued anew for other edges."""

@@ -1,0 +1,1 @@
+"""The gate before a model goes live: its bounds, the measurement they need, findings and promotion."""

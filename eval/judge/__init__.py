@@ -1,0 +1,1 @@
+"""Judging: suites and a subject in, metrics per category out."""

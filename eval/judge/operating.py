@@ -1,0 +1,134 @@
+"""What a policy would do with a suite: shares allowed, reviewed, blocked; harm missed, benign text blocked.
+
+The policy's own pure `decide` is asked, row by row, on the scores as a stream meets them (no declared
+language), so nothing here can disagree with serving. It proves nothing about a future stream: a certified
+miss rate needs labels drawn from that stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prefilter.eval.judge.metrics import wilson
+from prefilter.eval.judge.scoring import ERROR, UNSCORED, Pass
+from prefilter.models.labels import HEADS
+from prefilter.serving.policy.policy import Outcome, Policy, decide
+
+OUTCOMES: tuple[Outcome, ...] = (Outcome.ALLOW, Outcome.REVIEW, Outcome.BLOCK)
+NO_OUTCOME = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """A policy's answer per row: index into OUTCOMES [n], or NO_OUTCOME for a row that broke the contract.
+
+    `uncalibrated` are the categories that were not allowed to block alone.
+    """
+
+    policy: Policy
+    index: NDArray[np.int8]
+    first_cause: NDArray[np.str_]
+    uncalibrated: Collection[str] = ()
+
+    def is_(self, outcome: Outcome) -> NDArray[np.bool_]:
+        """Return True [n] where the policy answered `outcome`."""
+        return np.asarray(self.index == OUTCOMES.index(outcome))
+
+    @property
+    def held(self) -> NDArray[np.bool_]:
+        """True [n] where the row was not allowed: reviewed, blocked or in error."""
+        return ~self.is_(Outcome.ALLOW)
+
+
+def decide_all(part: Pass, policy: Policy, *, uncalibrated: Collection[str] = ()) -> Outcomes:
+    """Apply a policy to every row of a pass."""
+    index = np.full(part.status.size, NO_OUTCOME, dtype=np.int8)
+    cause = np.full(part.status.size, "", dtype="U40")
+    for row, status in enumerate(part.status):
+        if status == ERROR:
+            continue
+        unscored = part.reason[row].decode() if status == UNSCORED else None
+        known = ((head, part.scores[row, column]) for column, head in enumerate(HEADS))
+        scores = {head: score for head, score in known if not np.isnan(score)}
+        decision = decide(scores, policy, unscored=unscored, uncalibrated=uncalibrated)
+        index[row] = OUTCOMES.index(decision.outcome)
+        if decision.outcome is not Outcome.ALLOW:
+            cause[row] = decision.because[0].category or decision.because[0].reason or ""
+    return Outcomes(policy, index, cause, uncalibrated)
+
+
+def operating_point(
+    outcomes: Outcomes, *, known: NDArray[np.bool_] | None, harmful: NDArray[np.bool_] | None
+) -> dict[str, Any]:
+    """Return shares and, where labels are known, the rates with their 95 % intervals.
+
+    `miss_rate` = harmful rows allowed; `overblock_rate` = benign rows blocked; `held_benign_rate` =
+    benign rows not allowed (review or block). Error rows have no outcome: callers treat them as not
+    allowed, and they are counted in `errors`, outside every share.
+    """
+    decided = outcomes.index != NO_OUTCOME
+    n = int(decided.sum())
+    point: dict[str, Any] = {"n": n, "errors": int((~decided).sum())}
+    for outcome in OUTCOMES:
+        point[outcome.value] = _share(int(outcomes.is_(outcome).sum()), n)[0]
+    if known is None or harmful is None:
+        return point
+    bad, good = decided & known & harmful, decided & known & ~harmful
+    rates = {
+        "miss_rate": (bad, outcomes.is_(Outcome.ALLOW)),
+        "overblock_rate": (good, outcomes.is_(Outcome.BLOCK)),
+        "held_benign_rate": (good, outcomes.held),
+    }
+    point |= {"harmful": int(bad.sum()), "benign": int(good.sum()), "ci95": {}}
+    for name, (rows, event) in rates.items():
+        point[name], point["ci95"][name] = _share(int((rows & event).sum()), int(rows.sum()))
+    return point
+
+
+def causes(outcomes: Outcomes, rows: NDArray[np.bool_]) -> dict[str, int]:
+    """Return what held the given rows back first, most frequent first."""
+    names, counts = np.unique(outcomes.first_cause[rows & outcomes.held], return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return {str(names[i]) or "error": int(counts[i]) for i in order}
+
+
+def held_by_length(
+    outcomes: Outcomes, lengths: NDArray[np.int64], *, parts: int = 10
+) -> list[dict[str, Any]]:
+    """Return, for each part (decile) of length in code points, the shares not allowed and blocked."""
+    table = []
+    for low, high, rows in length_parts(lengths, parts=parts):
+        n = int(rows.sum())
+        held, ci95 = _share(int((rows & outcomes.held).sum()), n)
+        blocked = _share(int((rows & outcomes.is_(Outcome.BLOCK)).sum()), n)[0]
+        table.append({"chars": [low, high], "n": n, "held": held, "blocked": blocked, "ci95": {"held": ci95}})
+    return table
+
+
+def length_parts(lengths: NDArray[np.int64], *, parts: int = 10) -> list[tuple[int, int, NDArray[np.bool_]]]:
+    """Cut rows [n] by length into at most `parts` groups of like size: (shortest, longest, its rows [n]).
+
+    Rows of one length are never torn apart, so many equal lengths give fewer groups.
+    """
+    if not lengths.size:
+        return []
+    ordered = np.sort(lengths)
+    edges = np.unique(
+        ordered[np.minimum((np.arange(1, parts + 1) * lengths.size) // parts - 1, lengths.size - 1)]
+    )
+    group = np.searchsorted(edges, lengths, side="left")
+    found = []
+    for number in np.unique(group):
+        rows = group == number
+        found.append((int(lengths[rows].min()), int(lengths[rows].max()), rows))
+    return found
+
+
+def _share(events: int, n: int) -> tuple[float | None, list[float] | None]:
+    interval = wilson(events, n)
+    return (None, None) if interval is None else (events / n, list(interval))

@@ -1,0 +1,62 @@
+"""Clearance: the fast stage of an artefact with its certificates, and the only place where it answers a text.
+
+It answers a text that a certificate clears and that the model can read for certain, and no other; everything
+else goes on to the transformer. Without a certificate for exactly the caller's edges nothing is cleared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from prefilter.models.fast.fast_stage import Certificate, FastStage, FastStageError
+from prefilter.models.manifest import FAST as FILE
+from prefilter.models.manifest import Manifest
+from prefilter.models.scored import FAST, Scored
+from prefilter.models.text.language import read
+from prefilter.models.text.windows import spellable
+
+
+class Clearance:
+    """The leave an artefact's fast stage has."""
+
+    def __init__(self, stage: FastStage, certificates: Mapping[str, Certificate], tokenizer: Tokenizer) -> None:
+        """Raises `FastStageError` for a certificate whose verdict the stage does not give."""
+        for certificate in certificates.values():
+            if certificate.verdict not in stage.outputs:
+                raise FastStageError(f"certificate {certificate.name} names an unknown verdict")
+        self.stage = stage
+        self.certificates = dict(certificates)
+        self._unspellable = spellable(tokenizer)
+
+    @classmethod
+    def load(cls, manifest: Manifest, folder: Path, tokenizer: Tokenizer) -> Clearance | None:
+        """The artefact's, None where it has no fast stage; raises `FastStageError` or `ManifestError`."""
+        if FILE not in manifest.files:
+            return None
+        stage = FastStage.from_bytes(manifest.read(folder, FILE), outputs=manifest.fast.get("outputs", ()))
+        issued = [Certificate.from_json(body) for body in manifest.fast.get("certificates", ())]
+        return cls(stage, {certificate.name: certificate for certificate in issued}, tokenizer)
+
+    def certificate_for(self, edges: Mapping[str, float]) -> str | None:
+        """The name of the strictest certificate issued for exactly these edges, None where there is none."""
+        fitting = [c for c in self.certificates.values() if c.covers(edges)]
+        return min(fitting, key=lambda c: c.cut).name if fitting else None
+
+    def answer(self, text: str, declared: str | None, certificate: str) -> Scored | None:
+        """The answer for a normalised text that is cleared, None for one that the transformer must score.
+
+        Raises KeyError for a certificate that was not issued.
+        """
+        leave = self.certificates[certificate]
+        if not text.isascii() and self._unspellable.search(text) is not None:
+            return None
+        scores = self.stage.clear(text, leave)
+        if scores is None:
+            return None
+        reading = read(text, declared=declared, unknown_share=0.0)
+        if reading.reason is not None:
+            return None
+        return Scored(scores, stage=FAST, language=reading.language)

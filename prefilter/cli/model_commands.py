@@ -1,0 +1,106 @@
+"""`prefilter model …`: which models are here, whether they are intact and good enough, and which one is live."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from prefilter.cli.complaints import FAILED
+from prefilter.cli.plain_table import show_table
+
+app = typer.Typer(help="Models: what is here, and what is live.", no_args_is_help=True, rich_markup_mode=None)
+Store = Annotated[
+    Path | None, typer.Option("--store", help="The folder of models; default: the one installed.")
+]
+Gates = Annotated[
+    Path | None, typer.Option("--gates", help="The gates file (TOML); default: the released model's.")
+]
+Name = Annotated[str | None, typer.Argument(help="A model's name or folder; default: the live one.")]
+
+
+@app.command("list")
+def list_all(store: Store = None) -> None:
+    """List the models and their stages."""
+    from prefilter.models.registry import list_models
+
+    rows = [(entry.name, entry.version, entry.stage, entry.path) for entry in list_models(store)]
+    show_table(("name", "version", "stage", "folder"), rows)
+
+
+@app.command()
+def verify(name: Name = None, store: Store = None) -> None:
+    """Check every file of a model against its manifest."""
+    from prefilter.models.registry import verify_model
+
+    manifest = verify_model(name, store=store)
+    print(f"{manifest.version}: {len(manifest.files)} files match the manifest")
+
+
+@app.command()
+def gauge(
+    name: Name = None,
+    store: Store = None,
+    gates: Gates = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The file; default: beside the model.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Scoring threads; default: one per core.")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="The labelled data; default: PREFILTER_DATA_DIR.")
+    ] = None,
+) -> None:
+    """Measure what the gates ask of a model, and keep it beside the model for `promote`."""
+    from prefilter.eval.gate import gauge as gauging
+    from prefilter.eval.gate.gate_file import GateFile
+    from prefilter.models.registry import resolve
+
+    folder, file = resolve(name, store=store), GateFile.load(gates)
+    words = ["prefilter model gauge", folder.name, *(["--gates", gates.name] if gates else [])]
+    measurement = gauging.gauge(
+        folder, file, data_dir=data_dir, cache_dir=_cache_dir(), workers=workers, command=" ".join(words)
+    )
+    path = output or gauging.place_of(folder)
+    measurement.save(path)
+    print(f"{measurement.model_version}: {len(measurement.metrics)} gated metrics → {path}")
+
+
+@app.command()
+def promote(
+    name: Annotated[str, typer.Argument(help="A model's name.")],
+    store: Store = None,
+    gates: Gates = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Show every gated metric, not only the tightest of each gate.")
+    ] = False,
+) -> None:
+    """Make a model the live one, if its files are intact and it falls through no gate."""
+    from prefilter.eval.gate.findings import HEADER, rows
+    from prefilter.eval.gate.promotion import promote as try_it
+
+    found = try_it(name, store=store, gates=gates, cache_dir=_cache_dir())
+    show_table(HEADER, rows(found.findings, every=every))
+    if found.fell:
+        said = f"{name} is not promoted: {found.fell} of {len(found.findings)} gated metrics fell"
+        print(f"prefilter: {said}; live: {found.before or 'none'}", file=sys.stderr)
+        raise typer.Exit(FAILED)
+    print(f"live: {name} (before: {found.before or 'none'}); a running server follows when it is restarted")
+
+
+@app.command()
+def rollback(store: Store = None) -> None:
+    """Make the model that was live before the live one again; no gate is asked."""
+    from prefilter.eval.gate.promotion import go_back
+
+    now, before = go_back(store=store)
+    print(f"live: {now} (before: {before}); a running server follows when it is restarted")
+
+
+def _cache_dir() -> Path:
+    """Where scores are kept, the same place as `prefilter evaluate`."""
+    return Path(os.environ.get("PREFILTER_HOME") or "var") / "eval-cache"

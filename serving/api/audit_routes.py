@@ -1,0 +1,58 @@
+"""Routes on the audit trail: read it, verify its chain."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from prefilter.serving.api.wire import Safety, answer, part, run, whole_number
+from prefilter.serving.audit import chain
+from prefilter.serving.errors import BadRequest
+
+router = APIRouter(prefix="/v1/audit", tags=["audit"])
+
+_MAX_LIMIT = 1_000
+_PARAMETERS = frozenset({"before", "action", "limit"})
+
+
+@router.get("", summary="Entries of the audit trail, newest first.")
+async def page(request: Request, who: Safety) -> Response:
+    """Answer up to `limit` (default 100, at most 1,000) entries before the sequence number `before`."""
+    query = request.query_params
+    if not _PARAMETERS.issuperset(query):
+        raise BadRequest("unknown parameter: before, action and limit are read", code="unknown_field")
+    before = whole_number(query["before"], field="before") if "before" in query else None
+    limit = whole_number(query.get("limit", "100"), field="limit")
+    if not 1 <= limit <= _MAX_LIMIT:
+        raise BadRequest(f"must lie between 1 and {_MAX_LIMIT}", code="wrong_type", field="limit")
+    entries = await run(
+        chain.page, part(request, "store"), before=before, action=query.get("action"), limit=limit
+    )
+    return answer(
+        {
+            "entries": [
+                {
+                    "seq": entry.seq,
+                    "at": entry.at.isoformat(),
+                    "actor": entry.actor,
+                    "action": entry.action,
+                    "subject": entry.subject,
+                    "body": entry.body,
+                    "prev_hash": entry.prev_hash,
+                    "hash": entry.hash,
+                }
+                for entry in entries
+            ],
+            "next_before": entries[-1].seq if len(entries) == limit else None,
+        }
+    )
+
+
+@router.get("/verify", summary="Whether the chain is whole.")
+async def verify(request: Request, who: Safety) -> Response:
+    """Walk the whole chain and answer where it breaks, if it does."""
+    found = await run(chain.verify, part(request, "store"))
+    return answer(
+        {"ok": found.ok, "entries": found.entries, "broken_at": found.broken_at, "head": found.head}
+    )

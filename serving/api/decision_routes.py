@@ -1,0 +1,73 @@
+"""Routes on a pipeline's own decisions: read one, appeal one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from prefilter.models.text.context import check_context, given_context
+from prefilter.models.text.normalisation import check_text
+from prefilter.serving.api.wire import Anyone, Pipeline, answer, document, part, read_object, run
+from prefilter.serving.errors import Forbidden, Unprocessable
+
+if TYPE_CHECKING:
+    from prefilter.serving.store.decision_rows import DecisionRow
+
+router = APIRouter(prefix="/v1/decisions", tags=["decisions"])
+
+
+@router.get("/{decision_id}", summary="One recorded decision.")
+async def read(request: Request, decision_id: str, who: Anyone) -> Response:
+    """Answer a decision: a pipeline's own, or any for safety and admin."""
+    if who.role not in ("pipeline", "safety", "admin"):
+        raise Forbidden
+    row = await run(part(request, "screening").decision, decision_id, who)
+    return answer(_body(row))
+
+
+@router.post(
+    "/{decision_id}/appeal",
+    summary="Ask for a person to look at a decision.",
+    openapi_extra=document(
+        {
+            "type": "object",
+            "required": ["text"],
+            "properties": {"text": {"type": "string"}, "context": {"type": "string"}},
+        }
+    ),
+)
+async def appeal(request: Request, decision_id: str, who: Pipeline) -> Response:
+    """Open a case for a decision; the text, and its context, are sent again, since they were not kept."""
+    body = await read_object(request, required={"text": str}, optional={"context": str}, storable=False)
+    limit = part(request, "settings").max_text_chars
+    text, context = body["text"], body.get("context")
+    for name, error in (
+        ("text", check_text(text, max_chars=limit)),
+        ("context", check_context(context, max_chars=limit)),
+    ):
+        if error is not None:
+            raise Unprocessable(error.message, code=error.code, field=name)
+    appeal = part(request, "screening").appeal
+    case_id = await run(appeal, decision_id, text, who, context=given_context(context))
+    return answer({"decision_id": decision_id, "case_id": case_id}, status=201)
+
+
+def _body(row: DecisionRow) -> dict[str, object]:
+    return {
+        "decision_id": row.id,
+        "id": row.item_id,
+        "outcome": row.outcome,
+        "because": list(row.because),
+        "scores": dict(row.scores),
+        "tokens": {"seen": row.tokens_seen, "total": row.tokens_total},
+        "stage": row.stage,
+        "enforced": row.enforced,
+        "language": row.language,
+        "source": row.source,
+        "policy": {"name": row.policy_name, "version": row.policy_version},
+        "model_version": row.model_version,
+        "created_at": row.created_at.isoformat(),
+    }

@@ -1,0 +1,80 @@
+"""Routes of the admin: keys made, revoked and rotated. A key is shown once, in the answer that makes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from prefilter.serving.api.wire import Admin, answer, document, part, read_object, run
+from prefilter.serving.auth import ROLES
+from prefilter.serving.errors import NotFound
+
+if TYPE_CHECKING:
+    from prefilter.serving.store.key_rows import KeyRow
+
+router = APIRouter(prefix="/v1/keys", tags=["keys"])
+
+_KEY = {
+    "type": "object",
+    "required": ["role", "name"],
+    "properties": {"role": {"enum": list(ROLES)}, "name": {"type": "string"}},
+}
+_GRACE = {"type": "object", "properties": {"grace_seconds": {"type": "integer", "minimum": 0}}}
+
+
+@router.get("", summary="Every key, without its secret.")
+async def every(request: Request, who: Admin) -> Response:
+    """Answer the keys, revoked ones too."""
+    return answer({"keys": [_body(row) for row in await run(part(request, "auth").list_keys)]})
+
+
+@router.post("", summary="Make a key.", openapi_extra=document(_KEY))
+async def create(request: Request, who: Admin) -> Response:
+    """Make a key and answer it, the only time it can be seen."""
+    body = await read_object(request, required={"role": str, "name": str})
+    auth = part(request, "auth")
+    plain = await run(auth.create_key, body["role"], body["name"], who)
+    made = next(row for row in await run(auth.list_keys) if row.name == body["name"])
+    return answer({**_body(made), "key": plain}, status=201)
+
+
+@router.post("/{key_id}/revoke", summary="Make a key invalid at once.")
+async def revoke(request: Request, key_id: str, who: Admin) -> Response:
+    """Revoke a key and end its sessions."""
+    name = await _name(request, key_id)
+    return answer(_body(await run(part(request, "auth").revoke, name, who)))
+
+
+@router.post("/{key_id}/rotate", summary="Give a key a new secret.", openapi_extra=document(_GRACE))
+async def rotate(request: Request, key_id: str, who: Admin) -> Response:
+    """Answer the new key; the old one stays valid for `grace_seconds` (default 0, at most a week)."""
+    grace_seconds = 0
+    if await request.body():
+        body = await read_object(request, optional={"grace_seconds": int})
+        grace_seconds = body.get("grace_seconds") or 0
+    name = await _name(request, key_id)
+    plain = await run(part(request, "auth").rotate, name, who, grace_seconds=grace_seconds)
+    return answer({"id": key_id, "name": name, "key": plain})
+
+
+async def _name(request: Request, key_id: str) -> str:
+    for row in await run(part(request, "auth").list_keys):
+        if row.id == key_id:
+            return str(row.name)
+    raise NotFound("there is no such key", field="key_id")
+
+
+def _body(row: KeyRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "role": row.role,
+        "prefix": row.prefix,
+        "created_at": row.created_at.isoformat(),
+        "created_by": row.created_by,
+        "rotated_at": row.rotated_at.isoformat() if row.rotated_at else None,
+        "revoked_at": row.revoked_at.isoformat() if row.revoked_at else None,
+    }

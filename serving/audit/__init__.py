@@ -1,0 +1,1 @@
+"""The audit trail: the hash chain, and whether the tables still agree with it."""

@@ -1,0 +1,60 @@
+"""The policy of a run without a database: a preset, a TOML file, or an exported `NAME@VERSION`.
+
+An export is the JSON that `prefilter policy show NAME@VERSION` prints. Knows nothing of active policies.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from prefilter.serving.bulk.bulk_errors import WrongRequest
+from prefilter.serving.policy.policy import PRESETS, Policy, PolicyError, load_preset, load_toml
+
+
+def find_policy(name_or_path: str) -> Policy:
+    """Return the policy; raises WrongRequest naming what was looked for and what is wrong with it."""
+    path = _as_file(name_or_path)
+    try:
+        if path is not None:
+            return load_toml(path) if path.suffix.lower() == ".toml" else load_export(path)
+        name, _, version = name_or_path.partition("@")
+        if name in PRESETS:
+            preset = load_preset(name)
+            if version in ("", str(preset.version)):
+                return preset
+    except PolicyError as error:
+        raise WrongRequest(f"policy {name_or_path}: {error}", field=error.field) from None
+    except (OSError, UnicodeDecodeError):
+        raise WrongRequest(f"policy {name_or_path}: the file cannot be read", field="policy") from None
+    raise WrongRequest(
+        f"policy {name_or_path}: neither a preset ({', '.join(PRESETS)}) nor a file; "
+        "export one with: prefilter policy show NAME@VERSION > NAME@VERSION.json",
+        field="policy",
+    )
+
+
+def load_export(path: Path) -> Policy:
+    """Read the JSON of `prefilter policy show`; raises PolicyError naming the field."""
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise PolicyError("is neither TOML (by name) nor JSON", field=path.name) from None
+    if not isinstance(body, dict):
+        raise PolicyError("must be a JSON object", field=path.name)
+    name, version = body.pop("name", None), body.pop("version", None)
+    body.pop("status", None)
+    if not isinstance(name, str) or not name:
+        raise PolicyError("must be a string", field="name")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise PolicyError("must be a whole number from 1", field="version")
+    return Policy.from_body(name, version, body)
+
+
+def _as_file(name_or_path: str) -> Path | None:
+    """The file meant: the path itself, or with the ending that an export or a policy file has."""
+    for ending in ("", ".json", ".toml"):
+        path = Path(name_or_path + ending)
+        if path.is_file() and name_or_path not in PRESETS:
+            return path
+    return None

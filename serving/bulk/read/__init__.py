@@ -1,0 +1,1 @@
+"""Input files of a bulk run: found, recognised, and read as rows."""

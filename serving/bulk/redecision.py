@@ -1,0 +1,158 @@
+"""Applies a policy to a scores file: no model, no text, seconds for a million rows.
+
+The outcome is `policies.decide`'s, row for row (see outcomes.py). A row that the fast stage cleared keeps its
+outcome only under the edges it was cleared under; under any other policy it is deferred, since its scores
+are estimates.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from prefilter.models.labels import HEADS
+from prefilter.serving.bulk.bulk_errors import WrongRequest
+from prefilter.serving.bulk.read.file_formats import recognise
+from prefilter.serving.bulk.write.outcome_columns import (
+    FAST_STAGE_ONLY,
+    Matrix,
+    decide_matrix,
+    defer,
+    held_back,
+    policy_label,
+)
+from prefilter.serving.bulk.write.output_files import read_scores, write_scores
+from prefilter.serving.bulk.write.run_manifest import read_identity, write_manifest
+from prefilter.serving.bulk.write.run_summary import Summary
+from prefilter.serving.policy.policy import Policy
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def decide_file(
+    scores: Path, output: Path, *, policy: Policy, uncalibrated: Collection[str] | None = None
+) -> Summary:
+    """Write `scores` again with the outcomes of `policy`, and its manifest.
+
+    `uncalibrated` is needed where the file does not say which categories of its model are (see
+    `uncalibrated_of`). Raises WrongRequest or InputUnreadable.
+    """
+    recognise(output, for_output=True)
+    if not scores.is_file():
+        raise WrongRequest(f"{scores}: no such file", field=str(scores))
+    if scores.resolve() == output.resolve():
+        raise WrongRequest(f"{output}: is also the input", field="output")
+    made_of = read_identity(scores) or {}
+    known = _uncalibrated(made_of) if uncalibrated is None else uncalibrated
+    if known is None:
+        raise WrongRequest(
+            f"{scores}: does not say which categories are uncalibrated; name its model", field="model"
+        )
+    summary = Summary()
+
+    def decided() -> Iterator[pa.Table]:
+        for table in read_scores(scores):
+            again = decide_table(
+                table,
+                policy,
+                uncalibrated=known,
+                cleared_under=made_of.get("cleared_under"),
+                decided_by=_decided_by(made_of),
+            )
+            summary.count(again)
+            yield again
+
+    identity = {**made_of, "policy": {"name": policy_label(policy), "body": policy.to_body()}}
+    partial = output.with_name(f".{output.name}.partial")
+    try:
+        write_scores(output, decided(), identity=identity, partial=partial)
+    finally:
+        partial.unlink(missing_ok=True)
+    write_manifest(output, identity=identity, summary=summary)
+    return summary
+
+
+def uncalibrated_of(scores: Path) -> tuple[str, ...] | None:
+    """Return the uncalibrated categories that an output of `prefilter score`, or its manifest, names."""
+    return _uncalibrated(read_identity(scores) or {})
+
+
+def model_version_of(scores: Path) -> str | None:
+    """Return the model version that the first row names."""
+    table = next(read_scores(scores, batch_rows=1), None)
+    return None if table is None or not table.num_rows else table.column("model_version")[0].as_py()
+
+
+def decide_table(
+    table: pa.Table,
+    policy: Policy,
+    *,
+    uncalibrated: Collection[str] = (),
+    cleared_under: Mapping[str, Any] | None = None,
+    decided_by: str | None = None,
+) -> pa.Table:
+    """Return `table` (of the scores schema) with the outcomes of `policy`; rows with an error keep it.
+
+    `cleared_under`: the edges by source that its fast rows were cleared under; None where nobody knows. They
+    speak for rows of the policy label `decided_by` alone (None: for all): others were joined to the file.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    matrix = np.empty((table.num_rows, len(HEADS)), np.float32)
+    for number, head in enumerate(HEADS):
+        matrix[:, number] = table.column(f"score_{head}").to_numpy()
+    valid = ~table.column("error").is_valid().to_numpy()
+    sources = table.column("source").combine_chunks()
+    reasons = _reasons(table.column("because"), valid & ~np.isfinite(matrix).any(axis=1))
+    decided = decide_matrix(
+        matrix, policy, valid=valid, sources=sources, reasons=reasons, uncalibrated=uncalibrated
+    )
+    stages = table.column("stage").combine_chunks()
+    foreign = np.zeros(table.num_rows, dtype=np.bool_)
+    if decided_by is not None:
+        foreign = ~np.asarray(pc.fill_null(pc.equal(table.column("policy_version"), decided_by), False))
+    held = held_back(sources, stages, policy, cleared_under, foreign=foreign) & valid
+    held[list(reasons)] = False
+    defer(decided, held)
+    label = pa.DictionaryArray.from_arrays(
+        pa.array(np.zeros(table.num_rows, np.int8)), pa.array([policy_label(policy)])
+    )
+    return _replaced(table, **decided.columns(), policy_version=label.cast(pa.string()))
+
+
+def _decided_by(identity: Mapping[str, Any]) -> str:
+    """The label of the policy that a file says it was decided by, "" where it does not say."""
+    policy = identity.get("policy")
+    name = policy.get("name") if isinstance(policy, Mapping) else None
+    return name if isinstance(name, str) else ""
+
+
+def _uncalibrated(identity: Mapping[str, Any]) -> tuple[str, ...] | None:
+    model = identity.get("model", {})
+    named = model.get("uncalibrated") if isinstance(model, dict) else None
+    return None if named is None else tuple(named)
+
+
+def _reasons(because: pa.ChunkedArray, rows: Matrix) -> dict[int, str]:
+    """Why rows have no scores at all: the one ground that names no category."""
+    numbers = np.flatnonzero(rows)
+    reasons: dict[int, str] = {}
+    for number, stored in zip(numbers.tolist(), because.take(numbers).to_pylist(), strict=True):
+        for ground in json.loads(stored) if stored else []:
+            if "category" not in ground and ground.get("reason") != FAST_STAGE_ONLY:
+                reasons[number] = str(ground.get("reason", "no_scores"))
+                break
+    return reasons
+
+
+def _replaced(table: pa.Table, **columns: pa.Array) -> pa.Table:
+    for name, values in columns.items():
+        position = table.schema.get_field_index(name)
+        table = table.set_column(position, table.schema.field(position), values)
+    return table

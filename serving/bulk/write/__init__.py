@@ -1,0 +1,1 @@
+"""Output of a bulk run: columns, parts, the finished file and its manifest."""

@@ -1,0 +1,220 @@
+"""The Perspective door: `comments:analyze` and `comments:suggestscore`, and the document that describes them.
+
+A client of Perspective changes its host and nothing else. Its keys come in the query, where they stay: the log, the
+metrics and every error know only the route. A comment is screened like any item, by the transformer always, since the
+client's own thresholds decide and the fast stage's estimates are made for a policy's. What could not be scored is
+recorded for a person and answered with an error; it never gets a low score.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from fastapi import APIRouter, Security
+from fastapi.security import APIKeyQuery
+from starlette.requests import Request
+from starlette.responses import Response
+
+from prefilter.models.scored import Scored
+from prefilter.models.text.language import READABLE, identify
+from prefilter.models.text.normalisation import normalise
+from prefilter.serving import suggestions
+from prefilter.serving.admission.request_gate import CLIENT_GONE
+from prefilter.serving.api.request_screening import parts_scored, screened
+from prefilter.serving.api.wire import answer, caller, holder, part, raw_body, run
+from prefilter.serving.auth import Principal
+from prefilter.serving.compat.perspective import discovery
+from prefilter.serving.compat.perspective.attributes import ATTRIBUTES, offered
+from prefilter.serving.compat.perspective.comment_bodies import (
+    PROBABILITY,
+    Analysis,
+    Comment,
+    read_analysis,
+    read_suggestion,
+)
+from prefilter.serving.compat.perspective.google_errors import ApiKeyInvalid, DeadlineExceeded, language_unsupported
+from prefilter.serving.compat.perspective.sentences import sentences
+from prefilter.serving.errors import BadRequest, InternalFault, NotFound, Overloaded, Unauthorised
+from prefilter.serving.schemas import Item
+
+_key = APIKeyQuery(name="key", scheme_name="PerspectiveKey", auto_error=False, description="A pipeline's key.")
+router = APIRouter(tags=["perspective"])
+
+_HOST = re.compile(r"https?://[A-Za-z0-9.\-_]{1,255}(?::\d{1,5})?/|https?://\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?/")
+Read = Callable[..., Any]
+
+
+def _described(request: str, response: str) -> dict[str, Any]:
+    """Return the `openapi_extra` of a route with these messages."""
+    error = {
+        "type": "object",
+        "required": ["code", "message", "status", "details"],
+        "properties": {
+            "code": {"type": "integer"},
+            "message": {"type": "string"},
+            "status": {"type": "string"},
+            "details": {"type": "array", "minItems": 1, "items": {"type": "object"}},
+        },
+    }
+    failed = {"application/json": {"schema": {"type": "object", "properties": {"error": error}}}}
+    answered = {"application/json": {"schema": discovery.openapi(response)}}
+    about = {400: "Cannot be read or scored.", 401: "No key.", 403: "Another role's key.", 413: "Too large.",
+             429: "Come back later.", 500: "A fault.", 503: "Not ready.", 504: "Not scored in time."}  # fmt: skip
+    return {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": discovery.openapi(request)}}},
+        "responses": {
+            "200": {"description": "The answer.", "content": answered},
+            **{str(status): {"description": words, "content": failed} for status, words in about.items()},
+        },
+        "security": [{"HTTPBearer": []}],  # beside that of the dependency
+    }
+
+
+@router.post(
+    discovery.ANALYZE,
+    summary="Score a comment, as Perspective does.",
+    dependencies=[Security(_key)],
+    openapi_extra=_described("AnalyzeCommentRequest", "AnalyzeCommentResponse"),
+)
+async def analyze(request: Request) -> Response:
+    """Screen the comment and answer the requested attributes."""
+    who = await asyncio.to_thread(_caller, request)
+    asked: Analysis = await _read(request, read_analysis)
+    comment = asked.comment
+    context = comment.context if part(request, "scorer").reads_context else None
+    item = Item(None, comment.plain.text, comment.language, context=context)
+    result = await screened(request, [item], principal=who, exact=True, keep=asked.keep)
+    if result is None:
+        return Response(status_code=CLIENT_GONE)
+    (row,) = result.rows
+    if row.error is not None:
+        raise BadRequest(row.error.message, code=row.error.code, field="comment")
+    assert row.scored is not None
+    _check_scored(row.scored, asked)
+    spans = await _spans(request, comment, row.scored) if asked.spans else [(comment.whole, row.scored)]
+    body: dict[str, Any] = {"attributeScores": _scores(asked, row.scored, spans)}
+    detected = [row.scored.language or READABLE]
+    body |= {"languages": list(comment.languages) or detected, "detectedLanguages": detected}
+    if comment.client_token is not None:
+        body["clientToken"] = comment.client_token
+    return answer(body)
+
+
+@router.post(
+    discovery.SUGGEST,
+    summary="Say what a comment should have scored, as for Perspective.",
+    dependencies=[Security(_key)],
+    openapi_extra=_described("SuggestCommentScoreRequest", "SuggestCommentScoreResponse"),
+)
+async def suggest(request: Request) -> Response:
+    """Keep the scores as outside labels, which nothing of ours trusts."""
+    who = await asyncio.to_thread(_caller, request)
+    said = await _read(request, read_suggestion)
+    comment: Comment = said.comment
+    await run(
+        suggestions.suggest,
+        part(request, "store"),
+        comment.plain.text,
+        said.scores,
+        principal=who,
+        languages=comment.languages,
+        community_id=comment.community_id,
+    )
+    detected = await run(_identified, comment.plain.text)
+    body: dict[str, Any] = {"requestedLanguages": list(comment.languages), "detectedLanguages": detected}
+    if comment.client_token is not None:
+        body["clientToken"] = comment.client_token
+    return answer(body)
+
+
+@router.get("/$discovery/rest", include_in_schema=False)
+@router.get("/discovery/v1/apis/commentanalyzer/v1alpha1/rest", include_in_schema=False)
+async def describe(request: Request) -> Response:
+    """Answer the discovery document, with the addresses the client used; it needs no key."""
+    if request.query_params.get("version", discovery.VERSION) != discovery.VERSION:
+        raise NotFound(f"there is only version {discovery.VERSION}")
+    base_url = str(request.base_url)
+    if not _HOST.fullmatch(base_url):
+        raise BadRequest("the Host header names no host", code="bad_host", field="Host")
+    return answer(discovery.document(base_url))
+
+
+def _caller(request: Request) -> Principal:
+    """Return who calls: by `?key=`, as Perspective's clients, by `X-Goog-Api-Key`, or as everywhere else."""
+    key = request.query_params.get("key") or request.headers.get("x-goog-api-key")
+    if key is None or key == "":
+        return caller(request, "pipeline")
+    part(request, "engine")
+    try:
+        return holder(request, key, "pipeline")
+    except Unauthorised:
+        raise ApiKeyInvalid from None
+
+
+async def _read(request: Request, read: Read) -> Any:
+    raw = await raw_body(request)
+    names = offered(part(request, "scorer").categories)
+    return await run(read, raw, names=names, max_text_chars=part(request, "settings").max_text_chars)
+
+
+def _check_scored(scored: Scored, asked: Analysis) -> None:
+    """Raise what is answered for a comment that got no scores."""
+    if scored.unscored is None:
+        return
+    if scored.unscored == "deadline":
+        raise DeadlineExceeded
+    if scored.unscored == "internal_fault":
+        raise InternalFault
+    attribute, comment = next(iter(asked.thresholds)), asked.comment
+    if comment.language == READABLE:  # declared, and not what is wrong with a comment of signs alone
+        raise language_unsupported(attribute, ["und"], requested=False)
+    languages = comment.languages
+    raise language_unsupported(attribute, languages or [scored.language or "und"], requested=bool(languages))
+
+
+async def _spans(request: Request, comment: Comment, whole: Scored) -> list[tuple[tuple[int, int], Scored]]:
+    """Return the sentences and their scores; one that cannot be scored by itself has none and is left out.
+
+    Spans are advice: where there is no room for the sentences now, the answer is the comment as one.
+    """
+    text = comment.plain.text
+    places = sentences(text)
+    places_sent = [comment.span(start, end) for start, end in places]
+    if len(places) == 1:
+        return [(places_sent[0], whole)]
+    try:
+        parts = await parts_scored(request, [text[start:end] for start, end in places], comment.language)
+    except Overloaded:
+        return [(comment.whole, whole)]
+    return [(place, scored) for place, scored in zip(places_sent, parts, strict=True) if scored.scores]
+
+
+def _scores(
+    asked: Analysis, whole: Scored, spans: Sequence[tuple[tuple[int, int], Scored]]
+) -> dict[str, dict[str, Any]]:
+    """Return the scores of every attribute that is not below its threshold."""
+    found = {}
+    for name, threshold in asked.thresholds.items():
+        score = ATTRIBUTES[name].score(whole.scores)
+        if threshold is None or float(score) >= threshold:
+            found[name] = {
+                "spanScores": [
+                    {"begin": begin, "end": end, "score": _value(ATTRIBUTES[name].score(part.scores))}
+                    for (begin, end), part in spans
+                ],
+                "summaryScore": _value(score),
+            }
+    return found
+
+
+def _value(score: np.float32) -> Mapping[str, Any]:
+    return {"value": float(score), "type": PROBABILITY}
+
+
+def _identified(text: str) -> list[str]:
+    language = identify(normalise(text).text)
+    return [] if language is None else [language]

@@ -1,0 +1,1 @@
+"""A text screened while it is being written."""

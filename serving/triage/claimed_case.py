@@ -1,0 +1,158 @@
+"""A case on its way in and as its reviewer first sees it: masked, without a score, leased.
+
+Scores are not shown at all, so that they do not lead. Frozen values; knows neither SQL nor who asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from prefilter.models.labels import HEADS
+from prefilter.serving.store.case_rows import CaseRow, Span
+from prefilter.serving.store.decision_rows import DecisionRow
+
+MASK = "█"
+
+
+@dataclass(frozen=True, slots=True)
+class NewCase:
+    """What opens a case: a REVIEW decision, the item's text, and the spans (code points) that speak for it.
+
+    `context`: what the text answers, for the reviewer to judge it by.
+    """
+
+    decision: DecisionRow
+    text: str
+    spans: Sequence[Span] = ()
+    language: str | None = None
+    context: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """The whole text and what it answers, to the reviewer who asked for them."""
+
+    text: str
+    context: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the wire shape: `{"text"}`, and `"context"` where there is one."""
+        return {"text": self.text} if self.context is None else {"text": self.text, "context": self.context}
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The exclusive claim on a case."""
+
+    token: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedCase:
+    """A case as its reviewer first sees it: masked, without a score."""
+
+    case_id: str
+    category: str | None  # None: the item could not be scored
+    severity_band: str  # low | medium | high | unknown
+    text_masked: str  # as long as the text, in code points
+    context_masked: str | None  # what the text answers, all of it masked; None where it answers nothing
+    spans: tuple[Span, ...]
+    words: int  # of the whole text: how much there is to read, before a word of it is seen
+    language: str | None
+    source: str | None
+    unscored: str | None  # the reason code, where the text could not be scored
+    escalated_by: str | None
+    queue: str
+    created_at: datetime
+    lease: Lease
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the wire shape: `{"case": {…}, "lease": {"token", "expires_at"}}`."""
+        spans = [{"start": span.start, "end": span.end, "category": span.category} for span in self.spans]
+        return {
+            "case": {
+                "id": self.case_id,
+                "category": self.category,
+                "severity_band": self.severity_band,
+                "text_masked": self.text_masked,
+                "context_masked": self.context_masked,
+                "spans": spans,
+                "words": self.words,
+                "language": self.language,
+                "source": self.source,
+                "reason": self.unscored,
+                "escalated_by": self.escalated_by,
+                "queue": self.queue,
+                "created_at": self.created_at.isoformat(),
+            },
+            "lease": {"token": self.lease.token, "expires_at": self.lease.expires_at.isoformat()},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """A queue as one reviewer sees it: how many cases wait for him, how many are being read, since when.
+
+    `skipped`: how many wait for somebody else, because he skipped them.
+    """
+
+    name: str
+    open: int
+    leased: int
+    oldest_at: datetime | None
+    skipped: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the wire shape."""
+        oldest = None if self.oldest_at is None else self.oldest_at.isoformat()
+        return {"name": self.name, "open": self.open, "leased": self.leased, "oldest_at": oldest}
+
+
+def mask(text: str, spans: Sequence[Span]) -> str:
+    """Return `text` with the characters of the spans replaced one by one; all where there is no span."""
+    if not spans:
+        return MASK * len(text)
+    characters = list(text)
+    for span in spans:
+        start, end = max(0, span.start), min(len(text), span.end)
+        characters[start:end] = MASK * max(0, end - start)
+    return "".join(characters)
+
+
+def claimed(row: CaseRow) -> ClaimedCase:
+    """The leased row as its reviewer sees it."""
+    assert row.lease_token is not None
+    assert row.lease_expires_at is not None
+    return ClaimedCase(
+        case_id=row.id,
+        category=row.category,
+        severity_band=row.severity_band,
+        text_masked=mask(row.text or "", row.spans),
+        context_masked=None if row.context is None else mask(row.context, ()),
+        spans=row.spans,
+        words=len((row.text or "").split()),
+        language=row.language,
+        source=row.source,
+        unscored=row.unscored,
+        escalated_by=row.escalated_by,
+        queue=row.queue,
+        created_at=row.created_at,
+        lease=Lease(row.lease_token, row.lease_expires_at),
+    )
+
+
+def deciding(because: Sequence[Mapping[str, Any]]) -> tuple[str | None, float]:
+    """Return the category that sent an item to review and its priority: 0, first, mid-band."""
+    for ground in because:
+        category = ground.get("category")
+        if category in HEADS:
+            score, band = ground.get("score"), ground.get("band")
+            if score is None or not band or band[1] <= band[0]:
+                return category, 0.5
+            half = (band[1] - band[0]) / 2
+            return category, min(1.0, abs(score - band[0] - half) / half)
+    return None, 0.5
