@@ -1,12 +1,50 @@
-"""What every door writes alike of a screened item: its scores, what speaks for them, the policy that decided."""
+"""What every API writes alike of a screened item: its scores, what speaks for them, the policy that decided."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated
 
-from prefilter.models.scored import Evidence, Scored
-from prefilter.serving.policy.policy import Policy
+from pydantic import Field
+from typing_extensions import NotRequired, TypedDict
+
+from prefilter.models.scored import FAST, FULL, Evidence, Scored
+from prefilter.serving.policy.policy import Because, Outcome, Policy
+
+OutcomeWord = Annotated[str, Field(json_schema_extra={"enum": [outcome.value for outcome in Outcome]})]
+Stage = Annotated[str, Field(json_schema_extra={"enum": [FAST, FULL]})]
+
+
+class Ground(TypedDict):
+    """One ground of a decision: a category's score in its band, a reason, or both."""
+
+    category: NotRequired[str]
+    score: NotRequired[float]
+    band: NotRequired[list[float]]
+    reason: NotRequired[str]
+
+
+class Span(TypedDict):
+    """Code points [start, end) of the text as sent that speak for a category."""
+
+    category: str
+    start: int
+    end: int
+    score: float
+
+
+class Tokens(TypedDict):
+    """How many word pieces there are, and how many of them were read."""
+
+    seen: int
+    total: int
+
+
+class PolicyName(TypedDict):
+    """Which version of which policy."""
+
+    name: str
+    version: int
 
 
 def scores_of(scored: Scored) -> dict[str, float]:
@@ -14,11 +52,29 @@ def scores_of(scored: Scored) -> dict[str, float]:
     return {category: float(score) for category, score in scored.scores.items()}
 
 
-def spans_of(found: Iterable[Evidence]) -> list[dict[str, Any]]:
-    """Return evidence in order: `{"category", "start", "end", "score"}`, code points of the text as sent."""
+def spans_of(found: Iterable[Evidence]) -> list[Span]:
+    """Return evidence in order."""
     return [{"category": e.category, "start": e.start, "end": e.end, "score": float(e.score)} for e in found]
 
 
-def named(policy: Policy) -> dict[str, Any]:
-    """Return which policy it was: `{"name", "version"}`."""
+def grounds_of(because: Iterable[Because]) -> list[Ground]:
+    """Return the grounds of a decision in order, without empty keys."""
+    return [_ground(one) for one in because]
+
+
+def named(policy: Policy) -> PolicyName:
+    """Return which policy it was."""
     return {"name": policy.name, "version": policy.version}
+
+
+def _ground(because: Because) -> Ground:
+    made: Ground = {}
+    if because.category is not None:
+        made["category"] = because.category
+    if because.score is not None:
+        made["score"] = because.score
+    if because.band is not None:
+        made["band"] = list(because.band)
+    if because.reason is not None:
+        made["reason"] = because.reason
+    return made
