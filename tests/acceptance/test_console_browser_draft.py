@@ -107,3 +107,21 @@ def test_a_session_that_ends_in_mid_case_leads_back_to_the_case_and_its_draft(
     ann.press("d", "Enter")
     ann.page.wait_for_selector("#queue-empty")
     assert asked == []
+
+
+def test_a_session_that_ends_takes_the_revealed_words_off_the_page_and_a_new_one_reveals_them_again(
+    house: tuple[Site, str], people: dict[str, Person]
+) -> None:
+    house[0].add_case()
+    ann = people["reviewer"]
+    ann.claim()
+    ann.press("v")
+    expect(ann.page.locator("#passage mark")).to_have_text(HIDDEN)
+    cookies = ann.context.cookies()
+    ann.context.clear_cookies()
+    ann.press("n", "a", "Enter")
+    expect(ann.page.locator("#session-over")).to_be_focused()
+    assert HIDDEN not in ann.page.content()
+    ann.context.add_cookies(cookies)
+    ann.press("v")
+    expect(ann.page.locator("#passage mark")).to_have_text(HIDDEN)

@@ -99,3 +99,20 @@ def test_a_judgement_whose_answer_was_lost_stands_and_the_page_says_so(
     expect(ann.page.locator("#sent-before")).to_be_visible()
     assert house[0].actions().count("review.submitted") == 1
     assert ann.page.evaluate("localStorage.length") == 0
+
+
+def test_keys_that_are_switched_off_stay_off_on_the_next_page(
+    house: tuple[Site, str], people: dict[str, Person]
+) -> None:
+    house[0].add_case()
+    ann = people["reviewer"]
+    ann.claim()
+    ann.press("w")
+    expect(ann.page.locator("#bounds")).to_have_attribute("open", "")
+    ann.page.uncheck("#keys-on")
+    ann.page.reload()
+    ann.case()
+    expect(ann.page.locator("#keys-on")).not_to_be_checked()
+    ann.press("n", "a", "w")
+    assert ann.page.locator("input:checked").count() == 0
+    assert ann.page.get_attribute("#bounds", "open") is None
