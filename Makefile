@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 LOCKED := --quiet --require-hashes
 
-.PHONY: help serve test check lint types contracts provision lock tree clean
+.PHONY: help serve test check lint types contracts provision lock pictures tree clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -58,6 +58,9 @@ $(VENV)/.dev: requirements/dev.txt requirements/torch.txt requirements/encoder.t
 
 lock:  ## resolve every dependency again and write requirements/*.txt
 	scripts/lock.sh
+
+pictures: provision $(VENV)/.dev  ## take the picture of the console in the README anew
+	PREFILTER_TEST_PICTURES=write $(BIN)/python -m pytest tests/acceptance/test_console_picture.py
 
 tree:  ## rewrite the file tree at the end of the README
 	$(PYTHON) scripts/tree.py --write
