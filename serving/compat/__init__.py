@@ -1,4 +1,4 @@
-"""The doors of others: endpoints that speak the wire formats of moderation services people already call.
+"""Third-party APIs: endpoints in the wire formats of OpenAI's moderation and of Perspective.
 
 Each reads a foreign body, calls the same use case as the native API, and answers in the foreign shape, its
 errors included. No scoring, no decisions and no SQL here.
