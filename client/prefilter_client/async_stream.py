@@ -1,7 +1,7 @@
-"""A stream over asyncio: text in as it is written, out as it is known to be safe enough.
+# The source of both streams: `make unasync` writes stream.py from it.
+"""An asynchronous stream: text in as it is generated, out once it is known to be safe enough.
 
-Two things are under way at once: a task feeds the source, the caller reads what is released. Whichever ends first
-ends the other; the source is closed in every case, so that nobody goes on writing what nobody may read.
+It knows the connection, not the protocol (`streaming`) and not how a source is fed beside the caller (`feeding`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Any
 
@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from prefilter_client.connection import Connection
 from prefilter_client.errors import ConnectionFailed, TimedOut
 from prefilter_client.exchange import Answer, Lost, Request
+from prefilter_client.feeding import AsyncFeeding
 from prefilter_client.opening import FAILURES, OPENED, not_opened, open_arguments
 from prefilter_client.streaming import END, Cut, Done, Event, Release, Start, Started, Transcript, text_message
 from prefilter_client.transport import opening_s
@@ -53,8 +54,9 @@ class AsyncStream:
         self._open_with = open_with
         self._timeout = timeout
         self._ssl_context = ssl_context
+        self._opened = AsyncExitStack()
         self._socket: ClientConnection | None = None
-        self._feeding: asyncio.Task[None] | None = None
+        self._feeding: AsyncFeeding | None = None
         self._fault: BaseException | None = None
         self._transcript = Transcript()
 
@@ -80,16 +82,13 @@ class AsyncStream:
         return self
 
     async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
+        self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Stop feeding and close the connection; the service stops too."""
         await self._close()
 
     async def send(self, text: str) -> None:
-        """Say the next piece of the text."""
+        """Send the next piece of the text."""
         await self._say(text_message(text))
 
     async def end(self) -> None:
@@ -102,39 +101,26 @@ class AsyncStream:
             yield await self._hear()
 
     async def guard(self, source: AsyncIterable[str]) -> AsyncIterator[str]:
-        """Feed a source and give what is released; ends with `result` set.
+        """Feed a source in a task and give what is released; ends with `result` set.
 
         A cut ends the iteration and closes the source. What the source raises is raised here, after what was
         released before it.
         """
         if self._feeding is not None:
             raise RuntimeError("a stream guards one text")
-        self._feeding = asyncio.create_task(self._feed(source))
+        self._feeding = AsyncFeeding(source, said=self._said, failed=self._failed)
         try:
             async for event in self.events():
                 if isinstance(event, Release):
                     yield event.text
         finally:
-            await self._stop_feeding()
+            self._feeding.stop()
+            await self._feeding.join()
 
-    async def _feed(self, source: AsyncIterable[str]) -> None:
-        try:
-            async for text in source:
-                if not await self._said(text_message(text)):
-                    return
-            await self._said(END)
-        except (Exception, asyncio.CancelledError) as fault:
-            self._fault = fault
-            await self._socket_open().close()  # wakes the reader, who raises it
-        finally:
-            close = getattr(source, "aclose", None)
-            if close is not None:
-                await close()
-
-    async def _stop_feeding(self) -> None:
-        if self._feeding is not None:
-            self._feeding.cancel()
-            await asyncio.wait([self._feeding])
+    async def _failed(self, fault: BaseException) -> None:
+        """Keep what the source raised, and wake the reader, who raises it."""
+        self._fault = fault
+        await self._socket_open().close()
 
     async def _hear(self, timeout_s: float | None = None) -> Event:
         fault: BaseException
@@ -167,12 +153,14 @@ class AsyncStream:
     async def _connect(self, request: Request) -> Answer | Lost:
         arguments: Any = open_arguments(self._connection, request, self._timeout, self._ssl_context)
         try:
-            self._socket = await connect(**arguments)
+            self._socket = await self._opened.enter_async_context(connect(**arguments))
         except FAILURES as fault:
             return not_opened(fault)
         return OPENED
 
     async def _close(self) -> None:
-        await self._stop_feeding()
-        if self._socket is not None:
-            await self._socket.close()
+        if self._feeding is not None:
+            self._feeding.stop()
+        await self._opened.aclose()
+        if self._feeding is not None:
+            await self._feeding.join()

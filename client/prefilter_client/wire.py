@@ -144,9 +144,7 @@ def outcome_of(value: Any) -> Outcome:
 def becauses(values: Sequence[Mapping[str, Any]]) -> tuple[Because, ...]:
     """Return the grounds of an outcome."""
     return tuple(
-        Because(
-            value.get("category"), value.get("score"), _band(value.get("band")), value.get("reason")
-        )
+        Because(value.get("category"), value.get("score"), _band(value.get("band")), value.get("reason"))
         for value in values
     )
 
@@ -170,8 +168,7 @@ def _row(value: dict[str, Any], model_version: str, policy: PolicyVersion) -> Ro
         windows=value["windows"],
         stage=_text(value["stage"]),
         evidence=tuple(
-            Evidence(found["category"], found["start"], found["end"], found["score"])
-            for found in value["evidence"]
+            Evidence(found["category"], found["start"], found["end"], found["score"]) for found in value["evidence"]
         ),
         decision_id=_text(value["decision_id"]),
         case_id=value.get("case_id"),
