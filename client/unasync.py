@@ -1,8 +1,9 @@
 """Writes the blocking client from the asynchronous one, which is the source of both (docs/adr/0017).
 
 `python client/unasync.py` rewrites the files; with `--check` nothing is written and the exit code says whether they
-are up to date. The rules work on the text, in their order; ruff then sorts the imports and drops those that only
-the asynchronous file needs. What tasks and threads do differently is not here but in `ahead` and `feeding`.
+are up to date. The rules replace text, in their order; ruff then sorts the imports and drops those that only
+the asynchronous file needs. It knows no threads: what needs other code and not other words is in `lookahead`
+and `feeder`, written by hand.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ RULES = (
     (r"\bwebsockets\.asyncio\b", "websockets.sync"),
     (r"\basyncio\.wait_for\((.+)\.recv\(\), (\w+)\)", r"\1.recv(\2)"),
     (r"\basyncio\.TimeoutError\b", "TimeoutError"),
-    (r"\basyncio\b", "time"),
+    (r"\basyncio\.sleep\b", "time.sleep"),
+    (r"(?m)^import asyncio$", "import time"),
     # prose
     (r"\n +The items may come from an asynchronous iterable\.(?=\n)", ""),
     (r"\bit belongs to one event loop\b", "it may be shared by threads"),
@@ -42,7 +44,7 @@ RULES = (
     (r"\basynchronous\b", "blocking"),
     (r"\bin a task\b", "in a thread"),
 )
-"""What is replaced by what."""
+"""What is replaced by what. A rule changes words, never what the code does."""
 
 
 def written(source: str) -> str:
@@ -53,7 +55,7 @@ def written(source: str) -> str:
     text = HEAD.format(source=source) + text
     command = [sys.executable, "-m", "ruff", "check", "--quiet", "--fix", "--select", "I,F401"]
     command += ["--stdin-filename", str(FOLDER / FILES[source]), "-"]
-    return subprocess.run(command, input=text, capture_output=True, check=True, encoding="utf-8").stdout
+    return subprocess.run(command, input=text, stdout=subprocess.PIPE, check=True, encoding="utf-8").stdout
 
 
 def main() -> int:
@@ -64,7 +66,7 @@ def main() -> int:
     stale = []
     for source, target in FILES.items():
         text, path = written(source), FOLDER / target
-        if path.read_text(encoding="utf-8") != text:
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
             stale.append(target)
             if not check:
                 path.write_text(text, encoding="utf-8")

@@ -15,12 +15,12 @@ from typing import TypeVar
 import httpx
 
 from prefilter_client import calls
-from prefilter_client.ahead import ASYNC_CONCURRENCY, AsyncAhead, AsyncPause
 from prefilter_client.async_stream import AsyncOpener, AsyncStream
 from prefilter_client.batches import MAX_BYTES, MAX_ITEMS, Bounds, async_batches
-from prefilter_client.calls import Terms
+from prefilter_client.calls import ScoreOptions
 from prefilter_client.connection import Connection
 from prefilter_client.exchange import Answer, Flow, Lost, Request, Retries, Sleep
+from prefilter_client.lookahead import ASYNC_CONCURRENCY, AsyncLookahead, AsyncPause
 from prefilter_client.streaming import Start
 from prefilter_client.transport import DEFAULT_TIMEOUT, lost, send_arguments
 from prefilter_client.values import RecordedDecision, Row, ScoreResponse
@@ -91,8 +91,8 @@ class AsyncClient:
 
         The service takes 1 to 1,000 items at once (Unprocessable otherwise): for any number, see `score_many`.
         """
-        terms = Terms(policy, explain, exact)
-        return await self._run(calls.score(calls.as_batch(items), terms, self._retries))
+        options = ScoreOptions(policy, explain, exact)
+        return await self._run(calls.score(calls.as_batch(items), options, self._retries))
 
     def score_many(
         self,
@@ -112,22 +112,26 @@ class AsyncClient:
         out. An item over the service's limits is that row's error. What fails for good is raised after the rows
         before it.
         """
-        bounds, terms = Bounds(max_items, max_bytes), Terms(policy, explain, exact)
+        bounds, options = Bounds(max_items, max_bytes), ScoreOptions(policy, explain, exact)
         if concurrency < 1:
             raise ValueError("concurrency is at least 1")
-        return self._score_many(items, terms, bounds, concurrency)
+        return self._score_many(items, options, bounds, concurrency)
 
     async def _score_many(
-        self, items: Iterable[Submission] | AsyncIterable[Submission], terms: Terms, bounds: Bounds, concurrency: int
+        self,
+        items: Iterable[Submission] | AsyncIterable[Submission],
+        options: ScoreOptions,
+        bounds: Bounds,
+        concurrency: int,
     ) -> AsyncIterator[Row]:
-        async with AsyncAhead(self._run, concurrency) as ahead:
+        async with AsyncLookahead(self._run, concurrency) as lookahead:
             async for batch in async_batches(items, bounds):
-                ahead.start(calls.score_rows(batch, terms, self._retries))
-                if ahead.full:
-                    for row in await ahead.first():
+                lookahead.start(calls.score_rows(batch, options, self._retries))
+                if lookahead.full:
+                    for row in await lookahead.first():
                         yield row
-            while ahead:
-                for row in await ahead.first():
+            while lookahead:
+                for row in await lookahead.first():
                     yield row
 
     async def decision(self, decision_id: str) -> RecordedDecision:

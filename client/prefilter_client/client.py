@@ -15,11 +15,11 @@ from typing import TypeVar
 import httpx
 
 from prefilter_client import calls
-from prefilter_client.ahead import CONCURRENCY, Ahead, Pause
 from prefilter_client.batches import MAX_BYTES, MAX_ITEMS, Bounds, batches
-from prefilter_client.calls import Terms
+from prefilter_client.calls import ScoreOptions
 from prefilter_client.connection import Connection
 from prefilter_client.exchange import Answer, Flow, Lost, Request, Retries, Sleep
+from prefilter_client.lookahead import CONCURRENCY, Lookahead, Pause
 from prefilter_client.stream import Opener, Stream
 from prefilter_client.streaming import Start
 from prefilter_client.transport import DEFAULT_TIMEOUT, lost, send_arguments
@@ -91,8 +91,8 @@ class Client:
 
         The service takes 1 to 1,000 items at once (Unprocessable otherwise): for any number, see `score_many`.
         """
-        terms = Terms(policy, explain, exact)
-        return self._run(calls.score(calls.as_batch(items), terms, self._retries))
+        options = ScoreOptions(policy, explain, exact)
+        return self._run(calls.score(calls.as_batch(items), options, self._retries))
 
     def score_many(
         self,
@@ -111,22 +111,26 @@ class Client:
         out. An item over the service's limits is that row's error. What fails for good is raised after the rows
         before it.
         """
-        bounds, terms = Bounds(max_items, max_bytes), Terms(policy, explain, exact)
+        bounds, options = Bounds(max_items, max_bytes), ScoreOptions(policy, explain, exact)
         if concurrency < 1:
             raise ValueError("concurrency is at least 1")
-        return self._score_many(items, terms, bounds, concurrency)
+        return self._score_many(items, options, bounds, concurrency)
 
     def _score_many(
-        self, items: Iterable[Submission], terms: Terms, bounds: Bounds, concurrency: int
+        self,
+        items: Iterable[Submission],
+        options: ScoreOptions,
+        bounds: Bounds,
+        concurrency: int,
     ) -> Iterator[Row]:
-        with Ahead(self._run, concurrency) as ahead:
+        with Lookahead(self._run, concurrency) as lookahead:
             for batch in batches(items, bounds):
-                ahead.start(calls.score_rows(batch, terms, self._retries))
-                if ahead.full:
-                    for row in ahead.first():
+                lookahead.start(calls.score_rows(batch, options, self._retries))
+                if lookahead.full:
+                    for row in lookahead.first():
                         yield row
-            while ahead:
-                for row in ahead.first():
+            while lookahead:
+                for row in lookahead.first():
                     yield row
 
     def decision(self, decision_id: str) -> RecordedDecision:

@@ -1,7 +1,7 @@
-"""Requests under way ahead of the row that is given out: in tasks for one client, in threads for the other.
+"""The look-ahead of `score_many`: requests that run ahead of the row that is given out, in tasks or in threads.
 
-Results come in the order in which the requests were started. Both classes are written by hand, because a task is
-cancelled and a thread can only be asked to stop; all else of the two clients is written once (`async_client`).
+Results are taken in the order in which the requests were started; what a request is, it does not know. Both classes
+are written by hand, because a task can be cancelled and a thread can only be asked to stop.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _UnderWay(Generic[W]):
         return len(self._started) >= self._width
 
 
-class AsyncAhead(_UnderWay[asyncio.Task[Rows]]):
+class AsyncLookahead(_UnderWay[asyncio.Task[Rows]]):
     """Up to `width` flows in tasks; leaving it cancels those that still run."""
 
     def __init__(self, run: Callable[[Flow[Rows], AsyncPause], Coroutine[Any, Any, Rows]], width: int) -> None:
@@ -52,7 +52,7 @@ class AsyncAhead(_UnderWay[asyncio.Task[Rows]]):
         super().__init__(width)
         self._run = run
 
-    async def __aenter__(self) -> AsyncAhead:
+    async def __aenter__(self) -> AsyncLookahead:
         """Return it."""
         return self
 
@@ -73,7 +73,7 @@ class AsyncAhead(_UnderWay[asyncio.Task[Rows]]):
         return await self._started.popleft()
 
 
-class Ahead(_UnderWay[Future[Rows]]):
+class Lookahead(_UnderWay[Future[Rows]]):
     """Up to `width` flows in threads; leaving it ends those that still run at their next wait."""
 
     def __init__(self, run: Callable[[Flow[Rows], Pause], Rows], width: int) -> None:
@@ -83,7 +83,7 @@ class Ahead(_UnderWay[Future[Rows]]):
         self._stopped = threading.Event()
         self._pool = ThreadPoolExecutor(width, thread_name_prefix="prefilter-client")
 
-    def __enter__(self) -> Ahead:
+    def __enter__(self) -> Lookahead:
         """Return it."""
         return self
 

@@ -1,9 +1,8 @@
-"""A source said on a stream while the caller reads what is released: from a task, or from a thread.
+"""The feeder of a stream: sends the pieces of a source while the caller reads, from a task or from a thread.
 
-Whichever ends first ends the other, and the source is closed in every case. A task is cancelled; a thread cannot
-be stopped while the source computes its next piece, so the caller goes on at once and the source is closed when
-that piece comes. Both classes are written by hand for this reason; all else of the two streams is written once
-(`async_stream`).
+It closes the source when it ends, however it ends, so that no text is generated that nobody may read. It does not
+know the connection. Both classes are written by hand, because a task can be cancelled and a thread cannot: while
+the source computes its next piece the caller goes on, and the source is closed when that piece comes.
 """
 
 from __future__ import annotations
@@ -18,18 +17,18 @@ JOIN_S = 1.0
 """How long the end of a stream waits for a thread whose source has not come back."""
 
 
-class AsyncFeeding:
-    """A task that says the pieces of a source, and then the end."""
+class AsyncFeeder:
+    """A task that sends the pieces of a source, and then the end."""
 
     def __init__(
         self,
         source: AsyncIterable[str],
         *,
-        said: Callable[[str], Awaitable[bool]],
+        sent: Callable[[str], Awaitable[bool]],
         failed: Callable[[BaseException], Awaitable[None]],
     ) -> None:
-        """Start; `said` says a message (False: the stream has ended), `failed` is told what the source raised."""
-        self._said = said
+        """Start; `sent` sends a message (False: the stream has ended), `failed` takes what the source raised."""
+        self._sent = sent
         self._failed = failed
         self._task = asyncio.create_task(self._feed(source))
 
@@ -44,9 +43,9 @@ class AsyncFeeding:
     async def _feed(self, source: AsyncIterable[str]) -> None:
         try:
             async for text in source:
-                if not await self._said(text_message(text)):
+                if not await self._sent(text_message(text)):
                     return
-            await self._said(END)
+            await self._sent(END)
         except (Exception, asyncio.CancelledError) as fault:
             await self._failed(fault)
         finally:
@@ -55,18 +54,18 @@ class AsyncFeeding:
                 await close()
 
 
-class Feeding:
-    """A thread that says the pieces of a source, and then the end."""
+class Feeder:
+    """A thread that sends the pieces of a source, and then the end."""
 
     def __init__(
         self,
         source: Iterable[str],
         *,
-        said: Callable[[str], bool],
+        sent: Callable[[str], bool],
         failed: Callable[[BaseException], None],
     ) -> None:
-        """Start; `said` says a message (False: the stream has ended), `failed` is told what the source raised."""
-        self._said = said
+        """Start; `sent` sends a message (False: the stream has ended), `failed` takes what the source raised."""
+        self._sent = sent
         self._failed = failed
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._feed, args=(iter(source),), name="prefilter-stream", daemon=True)
@@ -83,9 +82,9 @@ class Feeding:
     def _feed(self, source: Iterator[str]) -> None:
         try:
             for text in source:
-                if self._stopped.is_set() or not self._said(text_message(text)):
+                if self._stopped.is_set() or not self._sent(text_message(text)):
                     return
-            self._said(END)
+            self._sent(END)
         except BaseException as fault:
             self._failed(fault)
         finally:
