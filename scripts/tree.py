@@ -1,8 +1,8 @@
 """The tree of rooms at the end of the README, and the map of every file in docs/architecture.md.
 
-`python scripts/tree.py --write` rewrites both from what git tracks; without it the exit code says whether they are up
-to date. A room is described by the first sentence of its package's docstring, a file by its own first sentence, what has
-no docstring by `SAID`. No sentence is cut: a room's must fit its line.
+`python scripts/tree.py --write` rewrites both from what git tracks; without it the exit code says whether they are
+up to date. A room is described by the first sentence of its package's docstring, a file by its own first sentence,
+what has no docstring by `SAID`. No sentence is cut: a room's must fit its line.
 """
 
 from __future__ import annotations
