@@ -24,7 +24,7 @@ from prefilter.models.text.normalisation import RowError
 from prefilter.serving.audit import chain
 from prefilter.serving.auth import Principal
 from prefilter.serving.engine.engine import Engine
-from prefilter.serving.engine.work import Row
+from prefilter.serving.engine.row import Row
 from prefilter.serving.errors import NotFound, NotReady, Unprocessable
 from prefilter.serving.policy.policy import Decision, Outcome, Policy, decide
 from prefilter.serving.policy.policy_book import PolicyBook

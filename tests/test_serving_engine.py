@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from prefilter.serving.engine.engine import LONG_CHARS, Engine
-from prefilter.serving.engine.work import Row
+from prefilter.serving.engine.row import Row
 from prefilter.serving.errors import NotReady, Overloaded
 from serving_fakes import SpokenScorer
 

@@ -19,6 +19,7 @@ from prefilter.serving.auth import Principal
 from prefilter.serving.console.console_session import Reviewer
 from prefilter.serving.console.guard import ConsoleRoute
 from prefilter.serving.console.rendering import render, since
+from prefilter.serving.state import parts_of
 from prefilter.serving.triage import ClaimedCase, QueueView, Triage
 
 REFRESH_MS = 5_000
@@ -31,7 +32,7 @@ router = APIRouter(route_class=ConsoleRoute)
 @router.get("/queues")
 def queues_page(request: Request, who: Reviewer, empty: str = "") -> Response:
     """Show every queue of this person in which something waits, and the case they hold, if any."""
-    triage: Triage = request.app.state.triage
+    triage = parts_of(request).triage
     views = triage.queues(who)
     context = {
         "principal": who,
@@ -47,7 +48,7 @@ def queues_page(request: Request, who: Reviewer, empty: str = "") -> Response:
 @router.get("/queues/events")
 def queue_events(request: Request, who: Reviewer) -> Response:
     """Answer one server-sent event with the counts, and the time after which to come again."""
-    views = request.app.state.triage.queues(who)
+    views = parts_of(request).triage.queues(who)
     data = json.dumps(
         {"total": _total(views), "queues": [_row(view) for view in views if view.open or view.leased]}
     )
@@ -58,13 +59,13 @@ def queue_events(request: Request, who: Reviewer) -> Response:
 @router.post("/queues/claim")
 def claim_any(request: Request, who: Reviewer) -> Response:
     """Take the next case from the queue whose oldest case waits longest, and show it."""
-    return show_or_queues(request, claim_next(request.app.state.triage, who))
+    return show_or_queues(request, claim_next(parts_of(request).triage, who))
 
 
 @router.post("/queues/{name}/claim")
 def claim_one(request: Request, who: Reviewer, name: str) -> Response:
     """Take the next case of one queue and show it."""
-    return show_or_queues(request, request.app.state.triage.claim(name, who), name)
+    return show_or_queues(request, parts_of(request).triage.claim(name, who), name)
 
 
 def claim_next(triage: Triage, who: Principal, prefer: str | None = None) -> ClaimedCase | None:
