@@ -181,7 +181,7 @@ async def _started(parts: Parts, scorer: Scorer) -> Running:
         engine,
         parts.store,
         settings,
-        policybook=parts.policy_book,
+        policy_book=parts.policy_book,
         triage=parts.triage,
         model_version=scorer.model_version,
         uncalibrated=scorer.uncalibrated,

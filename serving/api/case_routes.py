@@ -92,7 +92,7 @@ async def escalate(request: Request, case_id: str, who: Reviewer) -> Response:
 
 @router.post("/cases/{case_id}/reveal", summary="Read the whole text.", openapi_extra=document(_LEASE))
 async def reveal(request: Request, case_id: str, who: Reviewer) -> Response:
-    """Answer the unmasked text and what it answers; that they were shown is recorded."""
+    """Answer the unmasked text and its context; that they were shown is recorded."""
     revealed = await _under_lease(request, parts_of(request).triage.reveal, case_id, who)
     return answer(revealed.to_json())
 

@@ -101,7 +101,7 @@ def renew(request: Request, who: Reviewer, case_id: str, body: Held) -> Response
 
 @router.post("/cases/{case_id}/reveal")
 def reveal(request: Request, who: Reviewer, case_id: str, body: Held) -> Response:
-    """Answer with the whole text, and what it answers, in pieces, and record who asked."""
+    """Answer with the whole text and its context in pieces, and record who asked."""
     triage = parts_of(request).triage
     revealed = triage.reveal(case_id, who, lease_token=body["lease_token"])
     case = triage.current(who)
@@ -133,21 +133,21 @@ def review(
         note=body.get("note"),
         idempotency_key=idempotency_key,
     )
-    return _onwards(request, who, body)
+    return _onwards(request, who, body.get("queue"), stop=body.get("stop") is True)
 
 
 @router.post("/cases/{case_id}/skip")
 def skip(request: Request, who: Reviewer, case_id: str, body: Leaving) -> Response:
     """Give the case to somebody else for good, and claim the next one."""
     parts_of(request).triage.skip(case_id, who, lease_token=body["lease_token"])
-    return _onwards(request, who, body)
+    return _onwards(request, who, body.get("queue"))
 
 
 @router.post("/cases/{case_id}/escalate")
 def escalate(request: Request, who: Reviewer, case_id: str, body: Leaving) -> Response:
     """Hand the case to a lead, and claim the next one."""
     parts_of(request).triage.escalate(case_id, who, lease_token=body["lease_token"])
-    return _onwards(request, who, body)
+    return _onwards(request, who, body.get("queue"))
 
 
 @router.post("/cases/{case_id}/release")
@@ -166,11 +166,10 @@ def _deciding_first(category: str | None) -> list[str]:
     return sorted(CATEGORIES, key=lambda name: name != category)
 
 
-def _onwards(request: Request, who: Reviewer, body: dict[str, Any]) -> Response:
+def _onwards(request: Request, who: Reviewer, queue: str | None, *, stop: bool = False) -> Response:
     root = request.scope.get("root_path", "")
-    if body.get("stop") is True:
+    if stop:
         return JSONResponse({"location": f"{root}/console/queues"})
-    queue = body.get("queue")
     if queue in ON_PURPOSE and who.role in LEADS:
         # A lead who works through the escalated cases stays with them, and is not sent on into another queue.
         case = parts_of(request).triage.claim(queue, who)

@@ -8,7 +8,6 @@ never runs the model: it decides the recent stored scores again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -103,7 +102,7 @@ def _editor(
     name: str,
     *,
     edited: Policy | None = None,
-    effect: Mapping[str, Any] | None = None,
+    effect: Mapping[str, object] | None = None,
     fields: Mapping[str, str] | None = None,
     problem: PrefilterError | None = None,
 ) -> Response:
@@ -127,7 +126,7 @@ def _editor(
     return render(request, "policy.html", context, status_code=problem.status if problem else 200)
 
 
-def _read(request: Request, name: str, fields: Mapping[str, str]) -> dict[str, Any]:
+def _read(request: Request, name: str, fields: Mapping[str, str]) -> dict[str, object]:
     raw = fields.get("base_version", "")
     known = raw.isdecimal() and len(raw) < 10 and int(raw) > 0
     base = _version(request, name, int(raw)) if known else _deciding(parts_of(request).policy_book.get(name))
@@ -136,7 +135,7 @@ def _read(request: Request, name: str, fields: Mapping[str, str]) -> dict[str, A
     return body
 
 
-def _policy(name: str, body: Mapping[str, Any], version: int = 0) -> Policy:
+def _policy(name: str, body: Mapping[str, object], version: int = 0) -> Policy:
     try:
         return Policy.from_body(name, version, body)
     except PolicyError as error:
@@ -154,7 +153,7 @@ def _deciding(history: PolicyHistory) -> Policy:
     return _policy(history.name, history.active.body, history.active.version)
 
 
-def _effect(request: Request, name: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+def _effect(request: Request, name: str, body: Mapping[str, object]) -> Mapping[str, object]:
     # The same rule as live decisions: an uncalibrated category never blocks alone.
     return parts_of(request).policy_book.what_if(name, body, uncalibrated=running_of(request).scorer.uncalibrated)
 

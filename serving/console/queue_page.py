@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -97,7 +96,7 @@ def _total(views: Sequence[QueueView]) -> dict[str, int]:
     return {"open": sum(view.open for view in views), "leased": sum(view.leased for view in views)}
 
 
-def _row(view: QueueView) -> dict[str, Any]:
+def _row(view: QueueView) -> dict[str, object]:
     return {"name": view.name, "open": view.open, "leased": view.leased, "oldest": since(view.oldest_at)}
 
 

@@ -36,7 +36,7 @@ class Known(Protocol):
 
 
 class Row(NamedTuple):
-    """What is scored: the text as sent, its declared language, what it answers, the certificate under which
+    """What is scored: the text as sent, its declared language, its context, the certificate under which
     the fast stage may clear it (None: the transformer scores it), whether its answer may be kept and given
     again, and what is known of its windows."""
 

@@ -2,7 +2,7 @@
 
 A client of OpenAI's changes its base URL and nothing else. `flagged` is true where the active policy, if it is
 enforced, does not allow the text, so also where it could not be scored; `categories` says which of the 13 it is
-flagged for (`openai_categories`). Everything OpenAI has no word for stands under
+flagged for (`openai_categories`). Everything OpenAI has no word for is under
 `x_prefilter`: in each result the decision, and once per answer what the categories are made of.
 """
 
