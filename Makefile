@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 LOCKED := --quiet --require-hashes
 
-.PHONY: help serve test check lint types contracts provision lock tree clean
+.PHONY: help serve test check lint types contracts provision lock pictures tree unasync clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -25,7 +25,7 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy -p prefilter
-	$(BIN)/mypy --strict client/prefilter_client client/examples
+	$(BIN)/mypy --strict client/prefilter_client client/examples client/unasync.py
 
 contracts: $(VENV)/.dev
 	$(BIN)/lint-imports --no-logo
@@ -59,8 +59,14 @@ $(VENV)/.dev: requirements/dev.txt requirements/torch.txt requirements/encoder.t
 lock:  ## resolve every dependency again and write requirements/*.txt
 	scripts/lock.sh
 
+pictures: provision $(VENV)/.dev  ## take the picture of the console in the README anew
+	PREFILTER_TEST_PICTURES=write $(BIN)/python -m pytest tests/acceptance/test_console_picture.py
+
 tree:  ## rewrite the file tree at the end of the README
 	$(PYTHON) scripts/tree.py --write
+
+unasync: $(VENV)/.dev  ## rewrite the blocking client from the asynchronous one
+	$(BIN)/python client/unasync.py
 
 clean:  ## remove the virtual environment and what checks built; never ./var
 	rm -rf $(VENV) .venv-litellm .venv-nemo build *.egg-info client/*.egg-info

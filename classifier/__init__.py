@@ -1,1 +1,1 @@
-"""How a model is made; the only room that knows torch and transformers."""
+"""How a model is made: the only room that knows torch and transformers."""

@@ -1,1 +1,1 @@
-"""How well a model did; the maker never grades itself."""
+"""How well a model did: the maker never grades itself."""

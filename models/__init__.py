@@ -1,1 +1,1 @@
-"""What a model IS once made: the ground floor; imports nothing of ours."""
+"""What a model is once it is made: from a text to calibrated scores. Imports no other room."""

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from prefilter.models.text.windows import Window
+
+if TYPE_CHECKING:  # a recall loads no network
+    from prefilter.models import onnx_network
 
 Run = TypeVar("Run")
 Piece = TypeVar("Piece")
@@ -76,6 +79,6 @@ class Recall(Generic[Piece, Run]):
         return None
 
 
-def of_text() -> Recall[Window, object]:
+def of_text() -> Recall[Window, onnx_network.Run]:
     """Return the recall of one growing text."""
     return Recall(digest, lambda window: (window.start, window.decided))

@@ -1,4 +1,4 @@
-"""The door: `from prefilter import Scorer`, and the command `prefilter`."""
+"""The package: `from prefilter import Scorer`, and the command `prefilter`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The file tree at the end of the README: one line per source file, taken from the file's own first line.
+"""The tree of rooms at the end of the README, and the map of every file in docs/architecture.md.
 
-`python scripts/tree.py --write` rewrites it from what git tracks; without it the exit code says whether the
-README is up to date. Python files stand with the first sentence of their docstring, pages with their
-heading, the rest by folder.
+`python scripts/tree.py --write` rewrites both from what git tracks; without it the exit code says whether they are
+up to date. A room is described by the first sentence of its package's docstring, a file by its own first sentence,
+what has no docstring by `SAID`. No sentence is cut: a room's must fit its line.
 """
 
 from __future__ import annotations
@@ -11,124 +11,136 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- tree -->\n```\n", "```\n<!-- /tree -->"
+MAP_BEGIN, MAP_END = "<!-- map -->\n", "<!-- /map -->"
 ROOMS = ("prefilter", "models", "classifier", "serving", "eval")
-WIDTH, COLUMN = 128, 36
+WIDTH, COLUMN = 128, 22
 
 # What has no docstring of its own. A folder ends in a slash and covers every file in it that is not Python.
 SAID = {
-    "classifier/recipes/": "one file per released model: sources, mix, rates, seeds",
-    "eval/card/rivals/": "summaries of what stands beside the model in its card: its predecessor, a baseline",
-    "eval/suites/identity_terms.txt": "the identity terms found in the templates of the bias suite",
-    "models/data/": "look-alike characters and other tables the text step reads",
-    "models/store/": "the artefacts: ONNX, tokenizer, calibration, manifest, model card",
-    "prefilter/py.typed": "says that the package carries types",
-    "serving/compat/openai/openai_categories.toml": "OpenAI's 13 categories: from which heads, trained or derived, how good",
-    "client/": "the typed client, a distribution of its own: synchronous and asynchronous, batches, retries, streams",
-    "client/examples/": "a proxy before any OpenAI-compatible chat server",
-    "serving/migrations/script.py.mako": "the form of a new migration",
-    "serving/policy/presets/": "the shipped policies, each with its reasons",
-    "serving/static/": "one stylesheet and small ES modules, no build step",
-    "serving/templates/": "the console's pages",
-    "tests/": "flat: test_<package>_<module>.py; fixtures in conftest.py; nothing skips",
-    "docs/adr/": "decisions that are hard to reverse, with their reasons",
-    "requirements/": "hashed locks: serve, train, bulk, dev; build, encoder, torch; two gateways of others",
-    "bench/": "what one would otherwise use, timed beside ours in throw-away environments; all.sh runs all",
-    "docs/perspective/": "the documents behind the Perspective page, and how their samples are made",
-    "docs/performance/": "the documents behind the performance page, its words and its plots",
-    "scripts/": "what make calls: locks, apt packages, this tree",
-    ".ci/run": "make check and make test from a clean clone",
-    "Dockerfile": "the server's image: locked, not root, no build tools",
-    "compose.yaml": "the server with PostgreSQL",
-    "Makefile": "serve · test · check · lock · tree",
-    "pyproject.toml": "the distribution, the tools' settings, the import contracts",
+    "classifier/recipes/": "One file for each released model: sources, mix, rates, seeds.",
+    "eval/card/rivals/": "Summaries of what is compared with the model in its card: its predecessor, a baseline.",
+    "eval/suites/identity_terms.txt": "The identity terms found in the templates of the bias suite.",
+    "models/data/": "Look-alike characters and the taxonomy, as data.",
+    "models/store/": "The artefacts: ONNX graph, tokenizer, calibration, manifest, card.",
+    "prefilter/py.typed": "Says that the package carries types.",
+    "serving/migrations/": "How the tables came to be: one file for each change, never edited.",
+    "serving/migrations/script.py.mako": "The form of a new migration.",
+    "serving/policy/presets/": "The shipped policies, each with its reasons.",
+    "serving/static/": "One style sheet and small ES modules, no build step.",
+    "serving/templates/": "The pages of the console.",
+}
+# What is around the rooms, on the tree alone.
+AROUND = {
+    "bench/": "Other tools timed beside ours, each in an environment of its own.",
+    "client/": "The typed Python client, a distribution of its own.",
+    "docs/": "Pages by reader, decisions (adr/), the map of every file (architecture.md).",
+    "requirements/": "Locks with hashes.",
+    "scripts/": "What make calls: locks, system packages, this tree.",
+    "tests/": "test_<room>_<file>.py; acceptance/ runs whole processes and a browser.",
 }
 
 
 def tracked(root: Path = ROOT) -> list[str]:
-    """Return the paths of all files that git tracks or would track, sorted."""
+    """Return the paths of all files that git tracks or would track, sorted; links are not files."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.split("\n")
-    return sorted({name for name in names if name and (root / name).is_file()})
+    return sorted({name for name in names if name and (root / name).is_file() and not (root / name).is_symlink()})
 
 
 def said(path: str, root: Path = ROOT) -> str | None:
-    """Return the one line that stands beside a file, or None where its folder's line covers it."""
+    """Return the sentence about a file or a folder of Python, or None where its folder's covers it."""
     if path in SAID:
         return SAID[path]
-    if path.endswith(".py"):
-        docstring = ast.get_docstring(ast.parse((root / path).read_text(encoding="utf-8"))) or ""
-        first = " ".join(docstring.split("\n\n")[0].split())
-        return _sentence(first)
-    if path.endswith(".md"):
-        return (root / path).read_text(encoding="utf-8").split("\n")[0].lstrip("# ")
-    if path.endswith(".toml"):
-        comment = re.match(r"# *(.+)", (root / path).read_text(encoding="utf-8"))
-        return _sentence(comment[1]) if comment else None
+    file = root / path / "__init__.py" if path.endswith("/") else root / path
+    if file.suffix == ".py" and file.is_file():
+        return _sentence(ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "")
+    if file.suffix == ".toml":
+        comment = re.match(r"(?:#.*\n)+", file.read_text(encoding="utf-8"))
+        return _sentence(re.sub(r"(?m)^# ?", "", comment[0])) if comment else None
     return None
 
 
 def _sentence(text: str) -> str:
-    return re.split(r"(?<=[.!?])\s+(?=[A-Z`])", text)[0].rstrip(".")
+    first = " ".join(text.split("\n\n")[0].split())
+    return re.split(r"(?<=[.!?])\s+(?=[A-Z`])", first)[0]
 
 
-def lines(root: Path = ROOT) -> list[str]:
-    """Return the tree's lines: rooms and their files first, then what surrounds them."""
-    paths, out = tracked(root), []
-    for room in ROOMS:
-        inside = [p for p in paths if p.startswith(room + "/")]
-        out.append(f"{room}/")
-        folders: set[str] = set()
-        for path in sorted(inside, key=lambda p: (p.count("/") > 1, p)):
-            parts = path.split("/")[1:]
-            covered = next((f for f in SAID if f.endswith("/") and path.startswith(f)), None)
-            if covered and not path.endswith(".py"):
-                if covered not in folders:
-                    folders.add(covered)
-                    out.append(_line(covered.split("/", 1)[1], SAID[covered]))
-                continue
-            if parts[-1] == "__init__.py" and len(parts) > 1:
-                out.append(_line("/".join(parts[:-1]) + "/", said(path, root) or ""))
-                continue
-            out.append(_line("/".join(parts), said(path, root) or ""))
-    out.append("")
-    around = SAID | {path: said(path, root) or "" for path in paths if re.fullmatch(r"docs/\w+\.md", path)}
-    order = [name for name in around if name.split("/")[0] not in ROOMS]
-    out += [_line(name, around[name], indent="") for name in sorted(order, key=lambda n: ("/" not in n, n))]
-    return out
+def packages(root: Path = ROOT) -> list[str]:
+    """Return every folder of a room that holds a file and is not covered by another, each ending in a slash."""
+    folders = {path.rsplit("/", 1)[0] + "/" for path in tracked(root) if path.split("/")[0] in ROOMS}
+    folders |= {"/".join(folder.split("/")[:2]) + "/" for folder in folders if folder.count("/") > 1}
+    apart = [folder for folder in folders if not any(folder != f and folder.startswith(f) for f in SAID)]
+    return sorted(apart, key=lambda folder: (ROOMS.index(folder.split("/")[0]), folder))
 
 
-def _line(name: str, text: str, *, indent: str = "  ") -> str:
-    """Return one line of the tree; a text that is too long ends at its last clause that fits."""
-    start = f"{indent}{name}".ljust(COLUMN) + " "
-    room = WIDTH - len(start)
-    if len(text) > room:
-        ends = [m.start() for m in re.finditer(r"[,;:]? and |[,;:] | \(|[?] ", text) if m.start() <= room]
-        text = text[: ends[-1]] if ends and ends[-1] > room // 3 else text[: room - 1].rstrip() + "…"
-    return start + text
+def tree_lines(root: Path = ROOT) -> Iterator[str]:
+    """Yield the lines of the README's tree: each room, its packages, and what is around; raises ValueError."""
+    for folder in packages(root):
+        depth = folder.count("/")
+        if depth > 2:
+            continue
+        name = folder if depth == 1 else "  " + folder.split("/", 1)[1]
+        yield _line(name, said(folder, root) or "")
+    yield ""
+    for name, text in AROUND.items():
+        yield _line(name, text)
 
 
-def replaced(readme: str, root: Path = ROOT) -> str:
-    """Return the README's text with its tree written anew; raises ValueError where it has no tree."""
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError("the README has no <!-- tree --> block")
-    return before + begin + "".join(line.rstrip() + "\n" for line in lines(root)) + end + after
+def _line(name: str, text: str) -> str:
+    line = name.ljust(COLUMN) + " " + text
+    if not text or len(line) > WIDTH:
+        raise ValueError(f"{name.strip()}: a sentence of at most {WIDTH - COLUMN - 1} characters is needed")
+    return line
+
+
+def map_lines(root: Path = ROOT) -> Iterator[str]:
+    """Yield the lines of the map: a heading for each folder, a line for each file in it."""
+    paths = tracked(root)
+    for folder in packages(root):
+        yield from (f"### `{folder}`", "", said(folder, root) or "", "")
+        inside = [path for path in paths if path.rsplit("/", 1)[0] + "/" == folder]
+        lines = [f"- `{path.rsplit('/', 1)[1]}`: {text}" for path in inside if (text := _own(path, root))]
+        yield from ([*lines, ""] if lines else [])
+
+
+def _own(path: str, root: Path) -> str | None:
+    covered = any(folder.endswith("/") and path.startswith(folder) for folder in SAID)
+    if path.endswith("/__init__.py") or (covered and path not in SAID and not path.endswith(".py")):
+        return None
+    return said(path, root)
+
+
+def replaced(page: str, begin: str, end: str, lines: Iterator[str]) -> str:
+    """Return a page's text with the block between its marks written anew; raises ValueError where it has none."""
+    before, found, rest = page.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise ValueError(f"the page has no {begin.strip()} block")
+    return before + begin + "".join(line.rstrip() + "\n" for line in lines) + end + after
+
+
+PAGES: dict[str, Callable[[str], str]] = {
+    "README.md": lambda page: replaced(page, BEGIN, END, tree_lines()),
+    "docs/architecture.md": lambda page: replaced(page, MAP_BEGIN, MAP_END, map_lines()),
+}
 
 
 def main(arguments: list[str]) -> int:
-    """Rewrite the README's tree (`--write`), or answer 1 when it is out of date."""
-    path = ROOT / "README.md"
-    old = path.read_text(encoding="utf-8")
-    new = replaced(old)
-    if "--write" in arguments:
-        path.write_text(new, encoding="utf-8")
-        return 0
-    return int(old != new)
+    """Rewrite both pages (`--write`), or answer 1 when one is out of date."""
+    stale = 0
+    for name, written in PAGES.items():
+        old = (ROOT / name).read_text(encoding="utf-8")
+        new = written(old)
+        if "--write" in arguments:
+            (ROOT / name).write_text(new, encoding="utf-8")
+        else:
+            stale |= int(old != new)
+    return stale
 
 
 if __name__ == "__main__":

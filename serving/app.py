@@ -13,6 +13,7 @@ import logging
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
@@ -43,11 +44,13 @@ from prefilter.serving.errors import (
 from prefilter.serving.policy.policy_book import PolicyBook
 from prefilter.serving.screening import Screening
 from prefilter.serving.settings import Settings, SettingsError
+from prefilter.serving.state import Parts, Running, state_of
 from prefilter.serving.store import Store
 from prefilter.serving.telemetry import Telemetry, where
 from prefilter.serving.triage import Triage
 
 if TYPE_CHECKING:  # it loads elsewhere while this is imported
+    from prefilter.models.repeats.repeats import Repeats
     from prefilter.models.scorer import Scorer
     from prefilter.serving.model_loading import Loaded
 
@@ -68,38 +71,30 @@ def create_app(
 ) -> FastAPI:
     """Build the application; `scorer` stands in for the model that `settings` names, `loading` is it on its way.
 
-    Its state holds `settings`, `telemetry`, `store`, `auth`, `triage`, `policybook`, and once started
-    `scorer`, `engine`, `screening` and `admin_key` (the key made on the very first start, else None).
+    Its state holds its `parts` and, once it has started, what is `running` (see `state`).
     """
+    parts = _parts(settings)
     app = FastAPI(
         title="Harm pre-filter",
         description="Scores text for harm, decides by policy, and sends only borderline items to a person.",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan,
+        lifespan=partial(_lifespan, scorer=scorer, loading=loading),
         telemetry={"tracing": False},
     )
-    state = app.state
-    state.settings, state.telemetry = settings, Telemetry()
-    state.given_scorer, state.loading = scorer, loading
-    state.store = _open(settings)
-    state.auth = Auth(state.store, settings)
-    state.triage = Triage(state.store, settings)
-    state.policybook = PolicyBook(state.store, settings)
-    state.admission = Admission(permits=settings.max_waiting, max_bytes=settings.max_waiting_bytes)
-    state.streams = Admission(permits=settings.max_streams, max_bytes=1)
-    state.scorer = state.engine = state.screening = state.admin_key = None
+    state = state_of(app)
+    state.parts, state.running, state.admin_key = parts, None, None
     app.include_router(api)
     app.include_router(compat)
     app.include_router(console, prefix="/console")
     app.add_middleware(
         Gate,
-        telemetry=state.telemetry,
-        admission=state.admission,
-        streams=state.streams,
+        telemetry=parts.telemetry,
+        admission=parts.admission,
+        streams=parts.streams,
         max_body_bytes=settings.max_body_bytes,
-        started=lambda: state.screening is not None,
+        started=lambda: state.running is not None,
         refuse_for=refuse_for,
     )
     app.add_exception_handler(PrefilterError, _plain_error)
@@ -107,6 +102,20 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
+
+
+def _parts(settings: Settings) -> Parts:
+    store = _open(settings)
+    return Parts(
+        settings=settings,
+        telemetry=Telemetry(),
+        store=store,
+        auth=Auth(store, settings),
+        triage=Triage(store, settings),
+        policy_book=PolicyBook(store, settings),
+        admission=Admission(permits=settings.max_waiting, max_bytes=settings.max_waiting_bytes),
+        streams=Admission(permits=settings.max_streams, max_bytes=1),
+    )
 
 
 def _open(settings: Settings) -> Store:
@@ -117,36 +126,26 @@ def _open(settings: Settings) -> Store:
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    state = app.state
-    settings: Settings = state.settings
-    loading = asyncio.create_task(_loaded(app))
+async def _lifespan(
+    app: FastAPI, *, scorer: Scorer | None, loading: Future[Loaded] | None
+) -> AsyncIterator[None]:
+    state = state_of(app)
+    parts = state.parts
+    loaded = asyncio.create_task(_loaded(parts.settings, scorer, loading))
     try:
-        await run_in_threadpool(state.store.migrate)
-        await run_in_threadpool(state.policybook.install_presets)
+        await run_in_threadpool(parts.store.migrate)
+        await run_in_threadpool(parts.policy_book.install_presets)
     except BaseException:
-        loading.cancel()
-        await asyncio.wait([loading])
+        loaded.cancel()
+        await asyncio.wait([loaded])
         raise
-    scorer, repeats = await loading
+    tested, repeats = await loaded
     # Last, since the key is shown only once, by a server that has started.
-    state.admin_key = await run_in_threadpool(state.auth.ensure_admin)
-    engine = Engine(scorer, threads=settings.engine_threads, max_queued_tokens=settings.max_queued_tokens)
-    await engine.start()
-    state.admission.watch(check_room=engine.check_room, retry_after_s=engine.retry_after_s)
-    state.scorer, state.engine = scorer, engine
-    state.screening = Screening(
-        engine,
-        state.store,
-        settings,
-        policybook=state.policybook,
-        triage=state.triage,
-        model_version=scorer.model_version,
-        uncalibrated=scorer.uncalibrated,
-        certificate_for=scorer.certificate_for,
-    )
-    state.telemetry.watch(queued_tokens=lambda: engine.queued_tokens, ready=lambda: engine.ready, repeats=repeats)
-    housekeeping = asyncio.create_task(_housekeeping(app))
+    state.admin_key = await run_in_threadpool(parts.auth.ensure_admin)
+    state.running = running = await _started(parts, tested)
+    engine = running.engine
+    parts.telemetry.watch(queued_tokens=lambda: engine.queued_tokens, ready=lambda: engine.ready, repeats=repeats)
+    housekeeping = asyncio.create_task(_housekeeping(parts))
     try:
         yield
     finally:
@@ -154,27 +153,47 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         with contextlib.suppress(asyncio.CancelledError):
             await housekeeping
         await engine.stop()
-        state.screening = state.engine = state.scorer = None
-        await run_in_threadpool(state.store.dispose)
+        state.running = None
+        await run_in_threadpool(parts.store.dispose)
 
 
-async def _loaded(app: FastAPI) -> tuple[Scorer, Any]:
+async def _loaded(
+    settings: Settings, given: Scorer | None, loading: Future[Loaded] | None
+) -> tuple[Scorer, Repeats | None]:
     """The scorer, tested, and its repeats: the one that was given, else that which loads, else loaded now."""
-    state = app.state
-    if state.given_scorer is not None:
-        await run_in_threadpool(state.given_scorer.self_test)
-        return state.given_scorer, None
-    if state.loading is not None:
-        return await asyncio.wrap_future(state.loading)
+    if given is not None:
+        await run_in_threadpool(given.self_test)
+        return given, None
+    if loading is not None:
+        return await asyncio.wrap_future(loading)
     from prefilter.serving.model_loading import load
 
-    return await run_in_threadpool(load, state.settings)
+    return await run_in_threadpool(load, settings)
 
 
-async def _housekeeping(app: FastAPI) -> None:
+async def _started(parts: Parts, scorer: Scorer) -> Running:
+    """Start the engine, and put together what runs on it."""
+    settings = parts.settings
+    engine = Engine(scorer, threads=settings.engine_threads, max_queued_tokens=settings.max_queued_tokens)
+    await engine.start()
+    parts.admission.watch(check_room=engine.check_room, retry_after_s=engine.retry_after_s)
+    screening = Screening(
+        engine,
+        parts.store,
+        settings,
+        policy_book=parts.policy_book,
+        triage=parts.triage,
+        model_version=scorer.model_version,
+        uncalibrated=scorer.uncalibrated,
+        certificate_for=scorer.certificate_for,
+    )
+    return Running(scorer, engine, screening)
+
+
+async def _housekeeping(parts: Parts) -> None:
     """Erase what retention ends, now and every hour; a failure waits for the next hour."""
     while True:
-        for purge in (app.state.triage.purge, app.state.auth.purge):
+        for purge in (parts.triage.purge, parts.auth.purge):
             try:
                 await run_in_threadpool(purge)
             except Exception as fault:

@@ -23,7 +23,7 @@ sibling, so that every room can raise from the same tree.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 
 class PrefilterError(Exception):
@@ -49,9 +49,9 @@ class PrefilterError(Exception):
         self.retry_after_s = retry_after_s
         super().__init__(self.message)
 
-    def to_json(self, request_id: str | None = None) -> dict[str, Any]:
+    def to_json(self, request_id: str | None = None) -> dict[str, object]:
         """Return the body of INTERFACES: `{"error": {"code", "message", "field"?, "row"?, "request_id"}}`."""
-        error: dict[str, Any] = {"code": self.code, "message": self.message}
+        error: dict[str, object] = {"code": self.code, "message": self.message}
         if self.field is not None:
             error["field"] = self.field
         if self.row is not None:

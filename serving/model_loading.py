@@ -1,7 +1,7 @@
 """Loading: the model of the settings, with the repeats that this machine's processes share.
 
 The secret of the repeats is made once and kept beside their file: who reads one may read the other. Knows the
-model's door and nothing of HTTP or the database, so that it runs while those are still being imported.
+models' registry and scorer and nothing of HTTP or the database, so that it runs while those are still being imported.
 """
 
 from __future__ import annotations

@@ -17,14 +17,13 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from prefilter.models.scored import Scored
 from prefilter.models.text.normalisation import RowError
 from prefilter.serving.audit import chain
 from prefilter.serving.auth import Principal
 from prefilter.serving.engine.engine import Engine
-from prefilter.serving.engine.work import Row
+from prefilter.serving.engine.row import Row
 from prefilter.serving.errors import NotFound, NotReady, Unprocessable
 from prefilter.serving.policy.policy import Decision, Outcome, Policy, decide
 from prefilter.serving.policy.policy_book import PolicyBook
@@ -73,7 +72,7 @@ class Screening:
         store: Store,
         settings: Settings,
         *,
-        policybook: PolicyBook,
+        policy_book: PolicyBook,
         triage: Triage,
         model_version: str,
         uncalibrated: Collection[str],
@@ -85,7 +84,7 @@ class Screening:
         self._engine = engine
         self._store = store
         self._settings = settings
-        self._policybook = policybook
+        self._policy_book = policy_book
         self._triage = triage
         self.model_version = model_version
         self._uncalibrated = tuple(uncalibrated)
@@ -133,8 +132,8 @@ class Screening:
     async def policy(self, name: str | None) -> Policy:
         """Return the active version of a policy (None: the settings'); raises Unprocessable where there is none."""
         name = self._settings.policy if name is None else name
-        known = self._policybook.known(name)
-        return await asyncio.to_thread(self._policybook.active, name) if known is None else known
+        known = self._policy_book.known(name)
+        return await asyncio.to_thread(self._policy_book.active, name) if known is None else known
 
     async def record(
         self,
@@ -296,14 +295,14 @@ def digest_of(rows: Sequence[DecisionRow]) -> str:
     Over what was decided and why, not over whose text it was, so that it still holds after an erasure.
     Order does not matter: rows are taken by id.
     """
-    decided: list[Any] = [
+    decided: list[object] = [
         [row.id, row.outcome, row.because, row.scores, row.policy_name, row.policy_version, row.model_version]
         for row in sorted(rows, key=lambda row: row.id)
     ]
     return hashlib.sha256(canonical(decided).encode("ascii")).hexdigest()
 
 
-def _audited(rows: Sequence[DecisionRow], *, cases: int) -> dict[str, Any]:
+def _audited(rows: Sequence[DecisionRow], *, cases: int) -> dict[str, object]:
     outcomes = [row.outcome for row in rows]
     return {
         "decisions": len(rows),

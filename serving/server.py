@@ -193,20 +193,25 @@ async def _run(
 
 
 async def _announce(app: FastAPI, server: uvicorn.Server, announce: Announce) -> None:
+    from prefilter.serving.state import state_of
+
     while not server.started or not await _ready(app):
         await asyncio.sleep(READY_RETRY_S if server.started else 0.01)
-    key, app.state.admin_key = app.state.admin_key, None
-    announce(address_of(app.state.settings, server.servers[0].sockets[0]), key)
+    state = state_of(app)
+    key, state.admin_key = state.admin_key, None
+    announce(address_of(state.parts.settings, server.servers[0].sockets[0]), key)
 
 
 async def _ready(app: FastAPI) -> bool:
     """Say whether `/readyz` answers 200 now."""
     from prefilter.serving.errors import PrefilterError
+    from prefilter.serving.state import state_of
 
-    if app.state.engine is None or not app.state.engine.ready:
+    state = state_of(app)
+    if state.running is None or not state.running.engine.ready:
         return False
     try:
-        await asyncio.to_thread(app.state.store.ping)
+        await asyncio.to_thread(state.parts.store.ping)
     except PrefilterError:
         return False
     return True

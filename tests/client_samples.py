@@ -1,6 +1,6 @@
-"""What the client's tests share: both clients called in one way, real servers, and hurdles in front of one.
+"""Fixtures of the client's tests: both clients called in one way, real servers, and a proxy with hurdles.
 
-A hurdle is a real HTTP server on loopback that refuses, drops or delays what passes, and then forwards it.
+The proxy is a real HTTP server on loopback that refuses, drops or delays the requests it forwards.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from served import Started, key_of, server
 
 ROOT = Path(__file__).resolve().parent.parent
 CLEAN, FOREIGN = "Have a good day.", "Guten Tag, wie geht es Ihnen heute? Der Zug kommt um neun Uhr."
-"""What the shipped model allows, and what it cannot read: a review."""
+"""A text that the shipped model allows, and one that it cannot read: a review."""
 FAST = Retries(total_s=20.0, first_s=0.02, longest_s=5.0)
 NEVER = Retries(total_s=0.0)
 
@@ -53,7 +53,7 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @dataclass(frozen=True)
 class Caller:
-    """Calls `Client` or `AsyncClient`: what one answers, the other one must."""
+    """Calls `Client` or `AsyncClient`, which must answer alike."""
 
     kind: str
     retries: Retries = FAST
@@ -80,7 +80,7 @@ def call(request: pytest.FixtureRequest) -> Caller:
 
 @dataclass(frozen=True)
 class Hurdle:
-    """What happens to one request: an answer of our own, or a connection that ends, `late` after it was forwarded."""
+    """What happens to one request: this answer, or (status 0) a closed connection; `late`: after it was forwarded."""
 
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -90,7 +90,7 @@ class Hurdle:
 
 @dataclass
 class Course:
-    """A server with hurdles: its address, and when which request came."""
+    """A proxy with hurdles: its address, and when which request came."""
 
     url: str
     seen: list[tuple[float, str]] = field(default_factory=list)

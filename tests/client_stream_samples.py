@@ -1,4 +1,4 @@
-"""What the client's stream tests share: a source, both streams called in one way, a server that misbehaves."""
+"""Fixtures of the client's stream tests: a source, both streams called in one way, a scripted server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from client_samples import FAST
 
 @dataclass
 class Source:
-    """A source of both kinds, no generator, so that nothing but a call closes it; it knows what was taken."""
+    """A blocking and asynchronous source; not a generator, so that only a call closes it. `given`: what was taken."""
 
     pieces: Iterable[str]
     fault: BaseException | None = None
@@ -103,7 +103,7 @@ def words(text: str, times: int = 1) -> list[str]:
 
 @dataclass
 class Place:
-    """A WebSocket server that says what it was told to say."""
+    """A WebSocket server that sends scripted messages; `asked` counts the connections."""
 
     url: str
     asked: int = 0
@@ -113,7 +113,7 @@ class Place:
 def rules_of_its_own(
     first: list[Any] | None = None, then: list[Any] | None = None, *, refusals: int = 0
 ) -> Iterator[Place]:
-    """Say `first` after the start, `then` after the first text, and close; refuse the first connections."""
+    """Send `first` after the start, `then` after the first text, and close; refuse the first `refusals` connections."""
     place = Place("")
     busy = json.dumps({"error": {"code": "overloaded", "message": "come back", "request_id": "req_1"}}).encode()
 

@@ -32,7 +32,7 @@ class Site:
 
     def __init__(self, app: Any) -> None:
         self.app = app
-        self.keys = {role: app.state.auth.create_key(role, f"{role} one") for role in ROLES}
+        self.keys = {role: app.state.parts.auth.create_key(role, f"{role} one") for role in ROLES}
 
     def log_in(self, role: str, **headers: str) -> TestClient:
         """Return a client that holds the session of the role's key."""
@@ -49,9 +49,9 @@ class Site:
         row = a_decision(because=because, scores={category: 0.5}, created_at=datetime.now(UTC), language="en")
         found = re.finditer(re.escape(hidden), text) if hidden else []
         spans = [Span(match.start(), match.end(), category) for match in found]
-        with self.app.state.store.begin() as conn:
+        with self.app.state.parts.store.begin() as conn:
             decision_rows.insert_many(conn, [row])
-            case_id: str = self.app.state.triage.open_case(
+            case_id: str = self.app.state.parts.triage.open_case(
                 conn, decision=row, text=text, spans=spans, context=context
             )
         return case_id
@@ -59,14 +59,14 @@ class Site:
     def add_scores(self, *threats: float) -> None:
         """Store one decision of `model-output` per threat score, every other category near zero."""
         quiet = dict.fromkeys(HEADS, 0.01)
-        with self.app.state.store.begin() as conn:
+        with self.app.state.parts.store.begin() as conn:
             decision_rows.insert_many(conn, [a_decision(scores=quiet | {"threat": score}) for score in threats])
 
     def actions(self) -> list[str]:
         """Return the actions of the audit trail, oldest first."""
         from prefilter.serving.audit.chain import page
 
-        return [entry.action for entry in reversed(page(self.app.state.store, limit=500))]
+        return [entry.action for entry in reversed(page(self.app.state.parts.store, limit=500))]
 
 
 @contextmanager

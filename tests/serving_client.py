@@ -23,7 +23,7 @@ class Service:
         self.client = client
         self.scorer = scorer
         self.app: Any = client.app
-        self.keys = {role: self.app.state.auth.create_key(role, f"{role} one") for role in ROLES}
+        self.keys = {role: self.app.state.parts.auth.create_key(role, f"{role} one") for role in ROLES}
 
     def call(self, method: str, path: str, role: str | None = "admin", **kwargs: Any) -> Any:
         """Send one request with the role's key."""

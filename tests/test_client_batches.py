@@ -1,4 +1,4 @@
-"""Any number of items: in order, lazily, in requests that stay within bounds, whatever the service's limits are."""
+"""`score_many`: any number of items, in order, lazily, in bounded requests, whatever the service's limits are."""
 
 from __future__ import annotations
 

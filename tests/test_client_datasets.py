@@ -1,4 +1,4 @@
-"""A real Hugging Face dataset screened through a real server, as a whole, by splits and as it is read."""
+"""A real Hugging Face dataset screened through a real server: whole, by splits, and as it is read."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_screening_is_never_taken_from_the_cache(client: Client, dataset: Data
     assert first != second
 
 
-def test_columns_that_are_missing_or_taken_are_said_before_anything_is_sent(client: Client, dataset: Dataset) -> None:
+def test_missing_or_taken_columns_are_refused_before_anything_is_sent(client: Client, dataset: Dataset) -> None:
     with pytest.raises(ValueError, match="no column body"):
         screen(dataset, client, text_column="body")
     with pytest.raises(ValueError, match="already has a column outcome"):

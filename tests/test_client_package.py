@@ -1,4 +1,4 @@
-"""The client's distribution: small to install, typed, importable without what it does not need, its errors as drawn."""
+"""The client's distribution: what it imports and contains, and the error tree of its docstring."""
 
 from __future__ import annotations
 

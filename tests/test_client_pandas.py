@@ -1,4 +1,4 @@
-"""A real DataFrame screened through a real server: one row per row, under the same index, with columns that stay."""
+"""A real DataFrame screened through a real server: a row for each row, the same index, always the same columns."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_ids_and_sources_are_those_of_the_frame(shipped: Served) -> None:
     assert found["stage"].iloc[0] == "full"
 
 
-def test_a_column_that_is_not_there_is_said(shipped: Served, frame: pd.DataFrame) -> None:
+def test_a_column_that_is_not_there_is_an_error(shipped: Served, frame: pd.DataFrame) -> None:
     with Client(shipped.url, shipped.key) as client:
         for wrong in ({"text": "text"}, {"text": "body", "id": "no"}):
             with pytest.raises(KeyError):

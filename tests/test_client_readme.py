@@ -1,4 +1,4 @@
-"""Every snippet of the client's README runs as it stands, against a real server."""
+"""Every snippet of the client's README runs as written, against a real server."""
 
 from __future__ import annotations
 

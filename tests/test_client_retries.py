@@ -1,4 +1,4 @@
-"""What the client does when it is refused or cut off: it comes back when it was asked to, and not for ever."""
+"""Retries: a refused or broken request is sent again when the service asked for it, and only for a bounded time."""
 
 from __future__ import annotations
 
@@ -141,7 +141,8 @@ def test_fewer_rows_than_items_are_never_taken_for_an_answer(shipped: Served) ->
 def test_no_error_holds_what_was_sent_nor_a_library_exception_that_does(call: Caller, shipped: Served) -> None:
     canary, found = "kanarienvogel im bergwerk", []
     hurdle = Hurdle(400, body=json.dumps({"error": {"code": "bad_request", "message": "no"}}))
-    for script, url in (([hurdle], None), ([Hurdle(500)], None), ([Hurdle(200, body=canary)], None), ([], "http://127.0.0.1:1")):
+    nobody = "http://127.0.0.1:1"
+    for script, url in (([hurdle], None), ([Hurdle(500)], None), ([Hurdle(200, body=canary)], None), ([], nobody)):
         with hurdles(shipped.url, *script) as course, pytest.raises(Exception) as refusal:  # noqa: PT011
             Caller(call.kind, NEVER)(shipped, "score", canary, url=url or course.url)
         found.append(refusal.value)

@@ -1,4 +1,4 @@
-"""The client against a real server with the shipped model: what was sent comes back, row by row, as values."""
+"""The calls of both clients against a real server with the shipped model: each item comes back as a value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams of both clients against a real server: what comes out, where it is cut, and who is closed by it."""
+"""Streams of both clients against a real server: what is released, where it is cut, and that the source is closed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_harmless_text_comes_out_whole(guard: Guard, small: Served) -> None:
         assert client.decision(stream.result.decision_id).id == f"whole-{guard.kind}"
 
 
-def test_a_cut_ends_the_iteration_closes_the_source_and_stands_in_the_result(guard: Guard, small: Served) -> None:
+def test_a_cut_ends_the_iteration_closes_the_source_and_is_the_result(guard: Guard, small: Served) -> None:
     def endless() -> Iterator[str]:
         yield from words(CLEAN_TEXT, 5)
         yield from words(HARMFUL_TEXT)

@@ -1,4 +1,4 @@
-"""Streams of both clients against a server that is full, slow, broken or mistaken: nothing unsafe comes out."""
+"""Streams of both clients against a server that is full, slow, broken or wrong: nothing unsafe is released."""
 
 from __future__ import annotations
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from setuptools import find_packages
 
 from prefilter.serving.settings import Settings
 from prefilter.serving.store.tables import metadata
@@ -69,13 +71,20 @@ def test_what_serves_is_locked_without_what_trains() -> None:
 
 
 def test_every_package_of_the_rooms_is_in_the_distribution() -> None:
-    setup = PROJECT["tool"]["setuptools"]
+    rooms = ("prefilter", "models", "classifier", "serving", "eval")
     found = {
-        ".".join([package, *init.parent.relative_to(ROOT / folder).parts])
-        for package, folder in setup["package-dir"].items()
-        for init in (ROOT / folder).rglob("__init__.py")
+        ".".join(init.parent.relative_to(ROOT).parts).removeprefix("prefilter.")
+        for room in rooms
+        for init in (ROOT / room).rglob("__init__.py")
     }
-    assert found == set(setup["packages"])
+    chosen = PROJECT["tool"]["setuptools"]["packages"]["find"]
+    packages = find_packages(str(ROOT), include=chosen["include"], exclude=chosen["exclude"])
+    assert {name.removeprefix("prefilter.") for name in packages} == found
+
+
+@pytest.mark.parametrize("room", ["models", "classifier", "serving", "eval"])
+def test_a_room_is_reached_by_a_link_that_any_checkout_has(room: str) -> None:
+    assert os.readlink(ROOT / "prefilter" / room) == f"../{room}"
 
 
 def test_the_runbook_names_every_setting() -> None:

@@ -1,59 +1,85 @@
-"""The README's tree has a line for every source file, and no line for a file that is gone."""
+"""The README names every room, docs/architecture.md every source file, and what they point to exists."""
 
 from __future__ import annotations
 
 import re
-import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 import tree
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAP = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def on_the_tree() -> dict[str, str]:
-    """Return every path on the README's tree with the text beside it."""
-    block, found, room = README.partition(tree.BEGIN)[2].partition(tree.END)[0], {}, ""
-    for line in block.splitlines():
-        name, _, text = line.strip().partition(" ")
-        if line.startswith("  "):
-            found[room + name] = text.strip()
-        elif name in {f"{r}/" for r in tree.ROOMS}:
-            room = name
-        elif name:
-            found[name] = text.strip()
+def on_the_map() -> dict[str, str]:
+    """Return every file of the map with the text beside it."""
+    found, folder = {}, ""
+    for line in MAP.partition(tree.MAP_BEGIN)[2].splitlines():
+        if heading := re.fullmatch(r"### `(.+)`", line):
+            folder = heading[1]
+        elif entry := re.fullmatch(r"- `(.+?)`: (.+)", line):
+            found[folder + entry[1]] = entry[2]
     return found
 
 
-def covered(path: str, names: set[str]) -> bool:
-    """Say whether a file or, where it is not Python, a folder above it is on the tree."""
-    if path in names or path.replace("__init__.py", "") in names:
-        return True
-    return not path.endswith(".py") and any(name.endswith("/") and path.startswith(name) for name in names)
+def asked() -> Iterator[tuple[str, str, str]]:
+    """Yield question, file and name for each row of the table of places."""
+    rows = re.findall(r"^\| (.+?) \| `(\S+?)`: `(\S+?)` \|", MAP, re.M)
+    yield from rows
 
 
-def test_every_source_file_is_on_the_tree() -> None:
-    listed = subprocess.run(
-        ["git", "ls-files", *tree.ROOMS], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    names = set(on_the_tree())
-    assert [path for path in listed.stdout.splitlines() if not covered(path, names)] == []
+def test_every_source_file_is_on_the_map() -> None:
+    files = [p for p in tree.tracked() if p.split("/")[0] in tree.ROOMS and p.endswith(".py")]
+    names = on_the_map()
+    missing = [p for p in files if p not in names and not p.endswith("__init__.py") and "migrations/" not in p]
+    assert missing == []
 
 
-def test_every_line_of_the_tree_is_a_file_that_exists() -> None:
-    assert [name for name in on_the_tree() if not (ROOT / name).exists()] == []
+def test_every_file_of_the_map_exists_and_says_something() -> None:
+    names = on_the_map()
+    assert len(names) > 200
+    assert [name for name, text in names.items() if not (ROOT / name).exists() or len(text) < 8] == []
 
 
-def test_every_line_of_the_tree_says_something() -> None:
-    assert [name for name, text in on_the_tree().items() if len(text) < 8] == []
+def test_both_pages_are_as_make_tree_writes_them() -> None:
+    assert tree.main([]) == 0
 
 
-def test_links_of_the_pages_lead_somewhere() -> None:
-    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
-        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+def test_the_tree_fits_one_screen_and_names_every_room() -> None:
+    block = README.partition(tree.BEGIN)[2].partition(tree.END)[0].splitlines()
+    assert len(block) <= 45
+    assert all(line == "" or line.rstrip().endswith((".", "?")) for line in block)
+    assert {line.split("/")[0] for line in block if not line.startswith(" ")} >= set(tree.ROOMS)
 
 
-def test_the_readme_ends_with_the_tree() -> None:
-    assert README.index(tree.END) > 0.9 * len(README) - 300
+def test_the_readme_is_read_in_four_minutes() -> None:
+    assert len(README.splitlines()) <= 220
+
+
+@pytest.mark.parametrize(("question", "path", "name"), list(asked()))
+def test_what_the_table_of_places_names_is_there(question: str, path: str, name: str) -> None:
+    last = name.rsplit(".", 1)[-1]
+    assert re.search(rf"\b(def|class) {last}\b", (ROOT / path).read_text(encoding="utf-8")), question
+
+
+def test_the_table_of_places_answers_what_a_newcomer_asks() -> None:
+    said = " ".join(question for question, _, _ in asked())
+    for word in ("calibrated", "threshold", "lease", "held back", "certificate"):
+        assert word in said, word
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_page_is_in_the_index_of_the_docs() -> None:
+    index = (ROOT / "docs/README.md").read_text(encoding="utf-8")
+    pages = [p.name for p in (ROOT / "docs").glob("*.md") if p.name != "README.md"]
+    assert [name for name in pages if f"({name}" not in index] == []

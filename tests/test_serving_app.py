@@ -16,7 +16,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from prefilter.serving.app import create_app
-from prefilter.serving.engine.work import Row
+from prefilter.serving.engine.row import Row
 from prefilter.serving.settings import Settings
 from prefilter.serving.store import decision_rows
 from serving_client import Service, service
@@ -42,7 +42,7 @@ def test_before_readiness_scoring_is_503_and_the_process_is_alive(sqlite_url: st
 def test_ready_means_model_and_database_answer(running: Service) -> None:
     answer = running.client.get("/readyz")
     assert (answer.status_code, answer.json()["model_version"]) == (200, "spoken-1")
-    running.client.portal.call(running.app.state.engine.stop)  # type: ignore[union-attr]
+    running.client.portal.call(running.app.state.running.engine.stop)  # type: ignore[union-attr]
     assert running.client.get("/readyz").json()["error"]["code"] == "model_not_ready"
 
 
@@ -91,13 +91,13 @@ def test_metrics_have_bounded_labels_and_names_of_ours(running: Service) -> None
 def test_a_database_that_fails_after_scoring_is_503_and_leaves_nothing_half_written(
     running: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    triage = running.app.state.triage
+    triage = running.app.state.parts.triage
     with monkeypatch.context() as broken:
         broken.setattr(triage, "open_cases", lambda conn, new: 1 / 0)
         answer = running.call("POST", "/v1/score", "pipeline", json=ITEMS)
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "not_recorded")
     assert int(answer.headers["retry-after"]) >= 1
-    with running.app.state.store.read() as conn:
+    with running.app.state.parts.store.read() as conn:
         assert len(decision_rows.recent_columns(conn, "model-output", limit=1)) == 0
     assert running.score(*ITEMS["items"]).status_code == 200
 
@@ -105,7 +105,7 @@ def test_a_database_that_fails_after_scoring_is_503_and_leaves_nothing_half_writ
 def test_an_overloaded_service_says_429_before_it_accepts(sqlite_url: str, tmp_path: Path) -> None:
     with service(sqlite_url, tmp_path, max_queued_tokens=1, deadline_ms=500) as running:
         assert running.client.portal is not None
-        engine = running.app.state.engine
+        engine = running.app.state.running.engine
         stuck = functools.partial(engine.score, [Row("stuck")], deadline_ms=500)
         blocker = running.client.portal.start_task_soon(stuck)
         assert running.scorer.entered.wait(5)

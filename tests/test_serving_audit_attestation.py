@@ -20,7 +20,7 @@ POLICY = "/v1/policies/model-output"
 def store(database_url: str, tmp_path: Path) -> Iterator[Store]:
     with service(database_url, tmp_path) as running:
         _a_day(running)
-        yield running.app.state.store
+        yield running.app.state.parts.store
 
 
 def _a_day(running: Service) -> None:
@@ -32,7 +32,7 @@ def _a_day(running: Service) -> None:
     running.call("DELETE", "/v1/items/a", "pipeline")
     for role in ("reviewer", "lead"):
         name = f"{role} one"
-        getattr(running.app.state.auth, "revoke" if role == "lead" else "rotate")(name)
+        getattr(running.app.state.parts.auth, "revoke" if role == "lead" else "rotate")(name)
 
 
 def test_all_agree_after_an_honest_day(store: Store) -> None:

@@ -64,14 +64,14 @@ def error_type(response: Any) -> str:
 
 
 def recorded(running: Service) -> list[tuple[str, str | None]]:
-    with running.app.state.store.read() as conn:
+    with running.app.state.parts.store.read() as conn:
         rows = conn.execute(sql("SELECT outcome, unscored FROM decisions ORDER BY created_at"))
         return [(row[0], row[1]) for row in rows]
 
 
 def kept(running: Service) -> str:
     """Return every row of every table as one string, bytes decoded."""
-    with running.app.state.store.read() as conn:
+    with running.app.state.parts.store.read() as conn:
         rows = [tuple(row) for table in metadata.sorted_tables for row in conn.execute(sql(f"SELECT * FROM {table}"))]
     return " ".join(
         bytes(value).decode("utf-8", "replace") if isinstance(value, bytes | memoryview) else str(value)
@@ -309,13 +309,13 @@ def test_other_failures_of_the_door_are_googles_too(sqlite_url: str, tmp_path: P
         assert failure(client.post("/v1alpha1/comments:delete", params=key))[:2] == (404, "NOT_FOUND")
         assert failure(client.get("/$discovery/rest?version=v2"))[:2] == (404, "NOT_FOUND")
         assert failure(client.get("/$discovery/rest", headers={"host": "a'b"}))[:2] == (400, "INVALID_ARGUMENT")
-        running.app.state.admission._bytes = running.app.state.settings.max_waiting_bytes
-        running.app.state.admission.inside = 1
+        running.app.state.parts.admission._bytes = running.app.state.parts.settings.max_waiting_bytes
+        running.app.state.parts.admission.inside = 1
         busy = analyze(running, "calm")
-        running.app.state.admission.inside = 0
+        running.app.state.parts.admission.inside = 0
         assert failure(busy)[:2] == (429, "RESOURCE_EXHAUSTED")
         assert busy.json()["error"]["details"][1]["retryDelay"] == f"{busy.headers['retry-after']}s"
-        client.portal.call(running.app.state.engine.stop)  # type: ignore[union-attr]
+        client.portal.call(running.app.state.running.engine.stop)  # type: ignore[union-attr]
         assert failure(analyze(running, "calm"))[:2] == (503, "UNAVAILABLE")
 
 
@@ -388,7 +388,7 @@ def test_neither_keys_nor_comments_reach_the_log_or_an_error(
 
 def test_do_not_store_keeps_nothing_that_comes_from_the_text(database_url: str, tmp_path: Path) -> None:
     with service(database_url, tmp_path) as running:
-        store = running.app.state.store
+        store = running.app.state.parts.store
         text, context = f"{CANARY} threat=0.5", {"entries": [{"text": f"{CANARY} above"}]}
         asked = {"context": context, "spanAnnotations": True, "doNotStore": True, "communityId": CANARY}
         assert analyze(running, text, **asked).status_code == 200
@@ -408,7 +408,7 @@ def test_do_not_store_leaves_no_byte_in_the_database_files(running: Service, sql
 
 def test_a_suggested_score_is_an_outside_label_beside_a_digest(database_url: str, tmp_path: Path) -> None:
     with service(database_url, tmp_path) as running:
-        store = running.app.state.store
+        store = running.app.state.parts.store
         span = {"begin": 0, "end": 4, "score": {"value": 0.25, "type": "PROBABILITY"}}
         scores = {"INSULT": {"summaryScore": {"value": 1}, "spanScores": [span]}, "THREAT": {"summaryScore": {}}}
         asked = {"attributeScores": scores, "communityId": "c\x00", "languages": ["en"], "clientToken": "t"}

@@ -86,7 +86,7 @@ def test_a_module_without_a_session_gets_json_and_401(stranger: TestClient) -> N
 def test_a_session_ends_by_the_clock_and_by_logging_out(house: Site) -> None:
     client = house.log_in("reviewer")
     assert client.get("/console/queues").status_code == 200
-    auth = house.app.state.auth
+    auth = house.app.state.parts.auth
     auth._clock = lambda: datetime.now(UTC) + timedelta(hours=9)
     assert "session-ended" in client.get("/console/queues").text
     auth._clock = lambda: datetime.now(UTC)
@@ -99,7 +99,7 @@ def test_a_session_ends_by_the_clock_and_by_logging_out(house: Site) -> None:
 
 def test_revoking_a_key_ends_its_session(house: Site) -> None:
     client = house.log_in("reviewer")
-    house.app.state.auth.revoke("reviewer one")
+    house.app.state.parts.auth.revoke("reviewer one")
     assert client.get("/console/queues", follow_redirects=False).status_code == 303
 
 

@@ -212,9 +212,9 @@ def test_the_page_says_what_a_category_means_and_how_much_there_is_to_read(
 
 def test_a_text_that_could_not_be_scored_says_why(house: Site, reviewer: TestClient) -> None:
     row = a_decision(because=[{"reason": "unreadable_script"}], unscored="unreadable_script")
-    with house.app.state.store.begin() as conn:
+    with house.app.state.parts.store.begin() as conn:
         decision_rows.insert_many(conn, [row])
-        house.app.state.triage.open_case(conn, decision=row, text="Тихо")
+        house.app.state.parts.triage.open_case(conn, decision=row, text="Тихо")
     assert "does not read this script" in claim(reviewer, "unscored")
 
 

@@ -96,13 +96,13 @@ def test_a_preview_counts_shares_and_flips_without_saving(house: Site, safety: T
     assert answer.context["effect"]["after"] == {"allow": 3, "review": 1, "block": 1}
     assert 'data-flip="review&gt;allow"' in answer.text
     assert "<html" not in answer.text
-    assert house.app.state.policybook.list()[0].newest.version == 1
+    assert house.app.state.parts.policy_book.list()[0].newest.version == 1
 
 
 def test_an_uncalibrated_category_never_blocks_alone_in_a_preview_either(
     house: Site, safety: TestClient
 ) -> None:
-    with house.app.state.store.begin() as conn:
+    with house.app.state.parts.store.begin() as conn:
         scores = dict.fromkeys(HEADS, 0.01) | {"illicit": float(np.float32(0.99))}
         decision_rows.insert_many(conn, [a_decision(scores=scores)])
     answer = safety.post(f"{PAGE}/preview", data=typed())
@@ -110,10 +110,10 @@ def test_an_uncalibrated_category_never_blocks_alone_in_a_preview_either(
 
 
 def test_the_editor_says_which_categories_never_block_alone(house: Site, safety: TestClient) -> None:
-    house.app.state.scorer.uncalibrated = ("illicit",)
+    house.app.state.running.scorer.uncalibrated = ("illicit",)
     marked = re.findall(r'data-category="(\w+)">\s*<th[^>]*>[^<]*<small[^>]*data-unc', safety.get(PAGE).text)
     assert marked == ["illicit"]
-    house.app.state.scorer.uncalibrated = ()
+    house.app.state.running.scorer.uncalibrated = ()
     assert "never blocks alone" not in safety.get(PAGE).text
 
 
@@ -121,11 +121,11 @@ def test_a_draft_decides_nothing_until_it_is_activated(house: Site, safety: Test
     saved = safety.post(f"{PAGE}/drafts", data=typed(review__threat="0.5"))
     assert saved.url.path == f"{PAGE}/versions/2"
     assert saved.context["row"].status == "draft"
-    assert house.app.state.policybook.active("model-output").version == 1
+    assert house.app.state.parts.policy_book.active("model-output").version == 1
     done = safety.post(f"{PAGE}/versions/2/activate", data={"reason": "agreed on Monday"})
     assert done.context["active"].version == 2
     assert "agreed on Monday" in done.text
-    assert house.app.state.policybook.active("model-output").categories["threat"].review == 0.5
+    assert house.app.state.parts.policy_book.active("model-output").categories["threat"].review == 0.5
 
 
 def test_rolling_back_returns_to_the_version_before_and_says_who_and_why(
@@ -144,7 +144,7 @@ def test_a_page_that_is_out_of_date_changes_nothing(house: Site, safety: TestCli
     for edge in ("0.5", "0.6"):
         safety.post(f"{PAGE}/drafts", data=typed(review__threat=edge))
     assert 'name="active_version" value="1"' in safety.get(f"{PAGE}/versions/3").text
-    house.app.state.policybook.activate("model-output", 2, SYSTEM, "meanwhile")
+    house.app.state.parts.policy_book.activate("model-output", 2, SYSTEM, "meanwhile")
     late = {"reason": "as I saw it", "active_version": "1"}
     answer = safety.post(f"{PAGE}/versions/3/activate", data=late)
     assert (answer.status_code, "Version 2 decides by now" in answer.text) == (409, True)
@@ -199,7 +199,7 @@ def test_an_impossible_place_in_the_chain_is_a_bad_request(safety: TestClient, b
 
 
 def test_a_broken_chain_is_shown_as_broken(house: Site, safety: TestClient) -> None:
-    with house.app.state.store.begin() as conn:
+    with house.app.state.parts.store.begin() as conn:
         conn.exec_driver_sql("DROP TRIGGER IF EXISTS audit_no_update")
         conn.exec_driver_sql("UPDATE audit SET actor = 'nobody' WHERE seq = 2")
     answer = safety.post("/console/audit/verify")
@@ -210,7 +210,7 @@ def test_a_broken_chain_is_shown_as_broken(house: Site, safety: TestClient) -> N
 def test_a_new_key_is_shown_once_and_works(house: Site) -> None:
     admin = house.log_in("admin")
     secret = admin.post("/console/keys", data={"name": "Mia", "role": "reviewer"}).context["fresh"][1]
-    assert house.app.state.auth.authenticate(secret).name == "Mia"
+    assert house.app.state.parts.auth.authenticate(secret).name == "Mia"
     page = admin.get("/console/keys").text
     assert "Mia" in page
     assert secret not in page
@@ -220,7 +220,7 @@ def test_a_rotated_key_replaces_the_old_one_and_a_revoked_one_ends(house: Site) 
     admin = house.log_in("admin")
     fresh = admin.post("/console/keys/rotate", data={"name": "reviewer one"}).context["fresh"][1]
     assert fresh != house.keys["reviewer"]
-    assert house.app.state.auth.authenticate(fresh).role == "reviewer"
+    assert house.app.state.parts.auth.authenticate(fresh).role == "reviewer"
     answer = admin.post("/console/keys/revoke", data={"name": "reviewer one"})
     assert [key.name for key in answer.context["revoked"]] == ["reviewer one"]
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from prefilter.serving.engine.engine import LONG_CHARS, Engine
-from prefilter.serving.engine.work import Row
+from prefilter.serving.engine.row import Row
+from prefilter.serving.engine.waiting_caller import complete
 from prefilter.serving.errors import NotReady, Overloaded
 from serving_fakes import SpokenScorer
 
@@ -73,6 +74,13 @@ def test_a_fault_of_the_scorer_is_one_row_unscored_and_tells_no_text(
         assert asyncio.run(scenario()) == ["internal_fault", None]
     assert "RuntimeError" in caplog.text
     assert "canary" not in caplog.text
+
+
+def test_a_row_is_never_concluded_from_some_of_its_windows() -> None:
+    first, second = object(), object()
+    assert complete([first, second]) == [first, second]
+    with pytest.raises(ValueError, match="not been run"):
+        complete([first, None])
 
 
 def test_overload_is_refused_before_it_is_accepted_and_says_when_to_return() -> None:

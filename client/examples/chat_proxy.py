@@ -1,16 +1,16 @@
-"""A proxy before any OpenAI-compatible chat server: its answers pass through `/v1/stream` before anybody reads them.
+"""A proxy in front of any OpenAI-compatible chat server: every answer passes through `/v1/stream` before it is read.
 
     python chat_proxy.py --upstream http://127.0.0.1:8000 --prefilter http://127.0.0.1:8080 --key KEY --port 8081
 
 Point a chat client at `http://127.0.0.1:8081/v1` and change nothing else. An answer that is cut ends with
-`finish_reason: "content_filter"`, and the chat server is hung up on, so that it stops generating. The last message
-goes along as what the answer answers. Only what was screened goes out: an answer is written anew from its text and its
-tool calls, and other parts of it (log-probabilities, a model's reasoning) are left out. What a tool is to be told is
-screened whole, when it is known. Fails closed: while the pre-filter does not answer, no answer goes through; a chat
+`finish_reason: "content_filter"`, and the connection to the chat server is closed, so that it stops generating. The
+last message is sent as the answer's context. Only what was screened goes out: an answer is written anew from its text
+and its tool calls, and other parts of it (log-probabilities, a model's reasoning) are left out. The arguments of tool
+calls are screened whole, at the end. Fails closed: while the pre-filter does not answer, no answer goes through; a chat
 server that breaks off ends in an error.
 
-Needs harm-prefilter-client, starlette and uvicorn. One answer a request (`n` of 1). Besides chat completions only paths
-that generate no text pass (PASSED).
+Needs harm-prefilter-client, starlette and uvicorn. One answer per request (`n` of 1). Besides chat completions only
+paths that generate no text pass (PASSED).
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 PASSED = {"/v1/embeddings", "/v1/moderations", "/tokenize", "/detokenize"}
-"""Paths that may be posted to; whatever is only read passes too."""
+"""Paths that may be posted to; GET and HEAD always pass."""
 UNFORWARDED = {"host", "content-length", "connection", "accept-encoding", "transfer-encoding"}
 UNRETURNED = {"content-length", "content-encoding", "connection", "transfer-encoding"}
 FILTERED = "content_filter"
 RETRY_S = 2.0
-"""How long a reader waits for a pre-filter that does not answer, or has no room."""
+"""How long a caller waits for a pre-filter that does not answer or has no room."""
 Chunk = dict[str, Any]
 
 
 class Broken(Exception):
-    """The chat server said something that is no answer."""
+    """The chat server's answer cannot be read, or broke off."""
 
 
 class Answer:
-    """One streamed answer of the chat server, taken apart: its text is a source, the rest is kept."""
+    """One streamed answer of the chat server: its text is a source to be guarded, its other parts are kept."""
 
     def __init__(self, upstream: httpx.Response) -> None:
         self._upstream = upstream
@@ -54,7 +54,7 @@ class Answer:
         self.tools: list[Chunk] = []
 
     async def text(self) -> AsyncIterator[str]:
-        """Give the pieces of the text; closing it hangs up on the chat server. Raises Broken."""
+        """Give the pieces of the text; closing it closes the connection to the chat server. Raises Broken."""
         try:
             async for line in self._upstream.aiter_lines():
                 if not line.startswith("data:") or line.endswith("[DONE]"):
@@ -99,7 +99,7 @@ def event(body: Chunk) -> bytes:
 
 
 async def chat(request: Request) -> Response:
-    """Answer `POST /v1/chat/completions`, streamed or whole."""
+    """Handle `POST /v1/chat/completions`, streamed or whole."""
     try:
         body = await request.json()
         context = last_message(body)
@@ -115,7 +115,7 @@ async def chat(request: Request) -> Response:
 
 
 async def whole(request: Request, asked: httpx.Request, *, context: str | None) -> Response:
-    """Screen an answer that comes whole, and write it anew from what was screened."""
+    """Screen an answer that comes whole, and write it anew from the parts that were screened."""
     upstream = await request.app.state.http.send(asked)
     if upstream.status_code != 200:
         return returned(upstream, upstream.content)
@@ -187,7 +187,7 @@ async def allows(prefilter: AsyncClient, texts: list[str], context: str | None) 
 
 
 def strings(value: object) -> Iterator[str]:
-    """Give every string in a piece of JSON, in order: what a tool call says, whatever shape it has."""
+    """Give every string in a JSON value, in order: tool calls differ in shape."""
     if isinstance(value, str):
         yield value
     for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -195,7 +195,7 @@ def strings(value: object) -> Iterator[str]:
 
 
 def last_message(body: Chunk) -> str | None:
-    """Return the text of the last message: what the answer answers."""
+    """Return the text of the last message: the context of the answer."""
     messages = body.get("messages") or [{}]
     content = messages[-1].get("content")
     if isinstance(content, list):
@@ -203,8 +203,8 @@ def last_message(body: Chunk) -> str | None:
     return content if isinstance(content, str) and content else None
 
 
-async def others(request: Request) -> Response:
-    """Pass on what generates no text, as it is."""
+async def pass_through(request: Request) -> Response:
+    """Forward a request that generates no text, unchanged."""
     if request.method not in ("GET", "HEAD") and request.url.path not in PASSED:
         return refused(404, "invalid_request_error", "this path is not screened, so it does not pass")
     http: httpx.AsyncClient = request.app.state.http
@@ -216,12 +216,12 @@ async def others(request: Request) -> Response:
 
 
 def forwarded(request: Request) -> dict[str, str]:
-    """Return the headers that go to the chat server, the caller's key among them."""
+    """Return the headers that go to the chat server, the caller's key for it included."""
     return {name: value for name, value in request.headers.items() if name not in UNFORWARDED}
 
 
 def returned(answer: httpx.Response, content: bytes) -> Response:
-    """Return the chat server's own answer."""
+    """Return the chat server's answer unchanged."""
     headers = {name: value for name, value in answer.headers.items() if name not in UNRETURNED}
     return Response(content, answer.status_code, headers)
 
@@ -249,7 +249,7 @@ def create_app(*, upstream: str, prefilter: str, key: str | None) -> Starlette:
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
     routes = [
         Route("/v1/chat/completions", chat, methods=["POST"]),
-        Route("/{path:path}", others, methods=methods),
+        Route("/{path:path}", pass_through, methods=methods),
     ]
     failures: dict[Any, Any] = {Broken: no_answer, httpx.HTTPError: no_answer, PrefilterError: no_prefilter}
     return Starlette(routes=routes, lifespan=running, exception_handlers=failures)

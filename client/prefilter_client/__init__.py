@@ -1,7 +1,7 @@
-"""A typed client of harm-prefilter: screens items, guards streams, retries what was refused, in order.
+"""A typed client of harm-prefilter: screens items in order, guards streams, and retries what was refused.
 
-`Client` blocks, `AsyncClient` is awaited; both carry out the same flows. `prefilter_client.pandas` and
-`prefilter_client.datasets` screen whole tables, and are imported only by those who have these libraries.
+`Client` blocks and `AsyncClient` is awaited; they have the same methods. `prefilter_client.pandas` and
+`prefilter_client.datasets` screen whole tables; they are not imported here, as they need these libraries.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
+# The source of both clients: `make unasync` writes client.py from it.
 """The asynchronous client: carries out the flows of `calls` over one httpx client.
 
-It knows no JSON and no retry rules; what it does is what `Client` does, awaited.
+It knows no JSON and no retry rules.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from types import TracebackType
 from typing import TypeVar
@@ -17,9 +17,10 @@ import httpx
 from prefilter_client import calls
 from prefilter_client.async_stream import AsyncOpener, AsyncStream
 from prefilter_client.batches import MAX_BYTES, MAX_ITEMS, Bounds, async_batches
-from prefilter_client.calls import Terms
+from prefilter_client.calls import ScoreOptions
 from prefilter_client.connection import Connection
 from prefilter_client.exchange import Answer, Flow, Lost, Request, Retries, Sleep
+from prefilter_client.lookahead import ASYNC_CONCURRENCY, AsyncLookahead, AsyncPause
 from prefilter_client.streaming import Start
 from prefilter_client.transport import DEFAULT_TIMEOUT, lost, send_arguments
 from prefilter_client.values import RecordedDecision, Row, ScoreResponse
@@ -29,7 +30,12 @@ T = TypeVar("T")
 
 
 class AsyncClient:
-    """Calls one service with one key, from one event loop; its arguments are those of `Client`.
+    """Calls one service with one key; it belongs to one event loop.
+
+    `base_url` and `api_key` default to PREFILTER_URL and PREFILTER_API_KEY. `timeout` bounds each attempt, in
+    seconds or as an httpx.Timeout; `retries` says how long attempts are repeated. `ssl_context` serves requests and
+    streams; `http` replaces the httpx client (for a proxy, say): it is used with its own settings but our timeout,
+    and is not closed.
 
         async with AsyncClient("http://127.0.0.1:8080") as client:
             async for row in client.score_many(texts):
@@ -63,10 +69,7 @@ class AsyncClient:
         return self
 
     async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
+        self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Close the client."""
         await self.aclose()
@@ -84,9 +87,12 @@ class AsyncClient:
         explain: bool = False,
         exact: bool = False,
     ) -> ScoreResponse:
-        """Screen items in one request; see `Client.score`."""
-        terms = Terms(policy, explain, exact)
-        return await self._run(calls.score(calls.as_batch(items), terms, self._retries))
+        """Screen items in one request; returns a row for each, in their order.
+
+        The service takes 1 to 1,000 items at once (Unprocessable otherwise): for any number, see `score_many`.
+        """
+        options = ScoreOptions(policy, explain, exact)
+        return await self._run(calls.score(calls.as_batch(items), options, self._retries))
 
     def score_many(
         self,
@@ -97,50 +103,51 @@ class AsyncClient:
         exact: bool = False,
         max_items: int = MAX_ITEMS,
         max_bytes: int = MAX_BYTES,
-        concurrency: int = 4,
+        concurrency: int = ASYNC_CONCURRENCY,
     ) -> AsyncIterator[Row]:
-        """Screen any number of items, `concurrency` requests at a time; rows in order, as they come.
+        """Screen any number of items, in requests of up to `max_items` and `max_bytes`; rows in order, as they come.
 
-        The items may come from an asynchronous iterable; all else is as `Client.score_many` says.
+        The items may come from an asynchronous iterable.
+        Items are taken only as needed: up to `concurrency` requests are under way ahead of the row that is given
+        out. An item over the service's limits is that row's error. What fails for good is raised after the rows
+        before it.
         """
-        bounds, terms = Bounds(max_items, max_bytes), Terms(policy, explain, exact)
+        bounds, options = Bounds(max_items, max_bytes), ScoreOptions(policy, explain, exact)
         if concurrency < 1:
             raise ValueError("concurrency is at least 1")
-        return self._score_many(items, terms, bounds, concurrency)
+        return self._score_many(items, options, bounds, concurrency)
 
     async def _score_many(
         self,
         items: Iterable[Submission] | AsyncIterable[Submission],
-        terms: Terms,
+        options: ScoreOptions,
         bounds: Bounds,
         concurrency: int,
     ) -> AsyncIterator[Row]:
-        under_way: deque[asyncio.Task[tuple[Row, ...]]] = deque()
-        try:
+        async with AsyncLookahead(self._run, concurrency) as lookahead:
             async for batch in async_batches(items, bounds):
-                flow = calls.score_rows(batch, terms, self._retries)
-                under_way.append(asyncio.create_task(self._run(flow)))
-                if len(under_way) >= concurrency:
-                    for row in await under_way.popleft():
+                lookahead.start(calls.score_rows(batch, options, self._retries))
+                if lookahead.full:
+                    for row in await lookahead.first():
                         yield row
-            while under_way:
-                for row in await under_way.popleft():
+            while lookahead:
+                for row in await lookahead.first():
                     yield row
-        finally:
-            for task in under_way:
-                task.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)
 
     async def decision(self, decision_id: str) -> RecordedDecision:
-        """Read a recorded decision; see `Client.decision`."""
+        """Read a recorded decision; a pipeline's key reads only its own."""
         return await self._run(calls.decision(decision_id, self._retries))
 
     async def appeal(self, decision_id: str, text: str, context: str | None = None) -> str:
-        """Ask for a person to look at a decision; see `Client.appeal`."""
+        """Ask for a person to look at a decision; returns the id of the case.
+
+        The text, and the context it came with, are sent again: the service did not keep them. Another text than
+        was decided is Unprocessable.
+        """
         return await self._run(calls.appeal(decision_id, text, context, self._retries))
 
     async def erase(self, item_id: str) -> int:
-        """Erase what is kept of an item; see `Client.erase`."""
+        """Erase the texts and notes kept for an item; returns how many cases it had. The decision stays."""
         return await self._run(calls.erase(item_id, self._retries))
 
     async def ready(self) -> bool:
@@ -166,7 +173,7 @@ class AsyncClient:
             ssl_context=self._ssl_context,
         )
 
-    async def _run(self, flow: Flow[T], *, send: AsyncOpener | None = None) -> T:
+    async def _run(self, flow: Flow[T], pause: AsyncPause = asyncio.sleep, *, send: AsyncOpener | None = None) -> T:
         """Carry out a flow's steps."""
         send = send or self._send
         reply: Answer | Lost | None = None
@@ -177,7 +184,8 @@ class AsyncClient:
                 returned: T = end.value
                 return returned
             if isinstance(step, Sleep):
-                reply = await asyncio.sleep(step.seconds, None)
+                reply = None
+                await pause(step.seconds)
             else:
                 reply = await send(step.request)
 

@@ -1,7 +1,7 @@
-"""Any number of items, cut into requests bounded by items and by bytes, in order and only as far as needed.
+"""Batches: any number of items cut into requests bounded by items and by bytes, lazily and in order.
 
-The bounds are the client's: requests that the service answers soon. Where the service's own limits are
-lower, it refuses a request and `calls.score_rows` halves it.
+The bounds are the client's own, chosen so that a request is answered soon. They do not know the service's limits:
+where these are lower, the service refuses a request and `calls.score_rows` halves it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _Growing:
         self._bytes = 0
 
     def add(self, submission: Submission) -> Iterator[Batch]:
-        """Take an item; gives the batches that are full because of it."""
+        """Take an item; gives the batches that it fills."""
         item = sendable(submission)
         size = len(item.body) + 1
         if self._items and self._bytes + size > self._bounds.max_bytes:
@@ -49,7 +49,7 @@ class _Growing:
             yield self.rest()
 
     def rest(self) -> Batch:
-        """Return what there is, and begin anew."""
+        """Return the items that are left as a batch, and start an empty one."""
         batch, self._items, self._bytes = tuple(self._items), [], 0
         return batch
 
@@ -66,7 +66,7 @@ def batches(items: Iterable[Submission], bounds: Bounds) -> Iterator[Batch]:
 async def async_batches(
     items: Iterable[Submission] | AsyncIterable[Submission], bounds: Bounds
 ) -> AsyncIterator[Batch]:
-    """Cut items into batches, whichever way they come."""
+    """Cut the items of a blocking or an asynchronous iterable into batches."""
     if not isinstance(items, AsyncIterable):
         for batch in batches(items, bounds):
             yield batch

@@ -1,6 +1,6 @@
-"""What can be asked of the service, each as a flow: which request, and how its answer is read.
+"""The calls of the service, each as a flow: which request is made, and how its answer is read.
 
-A flow sends nothing itself (see `exchange`); both clients carry out the same ones.
+A flow sends nothing itself (see `exchange`), so both clients carry out the same ones.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ STREAM_PATH = "/v1/stream"
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class ScoreOptions:
     """How items are to be screened: by which policy (None: the service's own), and how thoroughly."""
 
     policy: str | None = None
@@ -43,17 +43,17 @@ def as_batch(items: Submission | Iterable[Submission]) -> Batch:
     return tuple(sendable(item) for item in items)
 
 
-def score(batch: Sequence[Sendable], terms: Terms, retries: Retries) -> Flow[ScoreResponse]:
+def score(batch: Sequence[Sendable], options: ScoreOptions, retries: Retries) -> Flow[ScoreResponse]:
     """Screen a batch in one request."""
-    body = score_body(batch, policy=terms.policy, explain=terms.explain, exact=terms.exact)
+    body = score_body(batch, policy=options.policy, explain=options.explain, exact=options.exact)
     answer = yield from exchange(Request("POST", "/v1/score", body), retries)
     return read(answer, lambda found: score_response(found, rows=len(batch)))
 
 
-def score_rows(batch: Sequence[Sendable], terms: Terms, retries: Retries) -> Flow[tuple[Row, ...]]:
+def score_rows(batch: Sequence[Sendable], options: ScoreOptions, retries: Retries) -> Flow[tuple[Row, ...]]:
     """Screen a batch, in halves where it is over the service's limits; one item over them is that row's error."""
     try:
-        response = yield from score(batch, terms, retries)
+        response = yield from score(batch, options, retries)
     except (TooLarge, Unprocessable) as refusal:
         if not isinstance(refusal, TooLarge) and refusal.code != "too_many_items":
             raise
@@ -63,8 +63,8 @@ def score_rows(batch: Sequence[Sendable], terms: Terms, retries: Retries) -> Flo
     if len(batch) == 1:
         return (RowError(batch[0].id, code, message),)
     middle = len(batch) // 2
-    first = yield from score_rows(batch[:middle], terms, retries)
-    second = yield from score_rows(batch[middle:], terms, retries)
+    first = yield from score_rows(batch[:middle], options, retries)
+    second = yield from score_rows(batch[middle:], options, retries)
     return first + second
 
 

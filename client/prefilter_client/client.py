@@ -1,16 +1,14 @@
+# Written from async_client.py by `make unasync`: edit that file, not this one.
 """The blocking client: carries out the flows of `calls` over one httpx client.
 
-It knows no JSON and no retry rules. It may be shared by threads.
+It knows no JSON and no retry rules.
 """
 
 from __future__ import annotations
 
 import ssl
-import threading
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TypeVar
 
@@ -18,9 +16,10 @@ import httpx
 
 from prefilter_client import calls
 from prefilter_client.batches import MAX_BYTES, MAX_ITEMS, Bounds, batches
-from prefilter_client.calls import Terms
+from prefilter_client.calls import ScoreOptions
 from prefilter_client.connection import Connection
 from prefilter_client.exchange import Answer, Flow, Lost, Request, Retries, Sleep
+from prefilter_client.lookahead import CONCURRENCY, Lookahead, Pause
 from prefilter_client.stream import Opener, Stream
 from prefilter_client.streaming import Start
 from prefilter_client.transport import DEFAULT_TIMEOUT, lost, send_arguments
@@ -31,15 +30,15 @@ T = TypeVar("T")
 
 
 class Client:
-    """Calls one service with one key.
+    """Calls one service with one key; it may be shared by threads.
 
     `base_url` and `api_key` default to PREFILTER_URL and PREFILTER_API_KEY. `timeout` bounds each attempt, in
     seconds or as an httpx.Timeout; `retries` says how long attempts are repeated. `ssl_context` serves requests and
-    streams; `http` replaces the httpx client (a proxy, say), is used with its own settings but our
-    timeout, and is not closed.
+    streams; `http` replaces the httpx client (for a proxy, say): it is used with its own settings but our timeout,
+    and is not closed.
 
         with Client("http://127.0.0.1:8080") as client:
-            for row in client.score(["Have a good day."]):
+            for row in client.score_many(texts):
                 print(row.allowed)
     """
 
@@ -70,10 +69,7 @@ class Client:
         return self
 
     def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
+        self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Close the client."""
         self.close()
@@ -91,12 +87,12 @@ class Client:
         explain: bool = False,
         exact: bool = False,
     ) -> ScoreResponse:
-        """Screen items in one request; the rows stand in their order.
+        """Screen items in one request; returns a row for each, in their order.
 
         The service takes 1 to 1,000 items at once (Unprocessable otherwise): for any number, see `score_many`.
         """
-        terms = Terms(policy, explain, exact)
-        return self._run(calls.score(calls.as_batch(items), terms, self._retries))
+        options = ScoreOptions(policy, explain, exact)
+        return self._run(calls.score(calls.as_batch(items), options, self._retries))
 
     def score_many(
         self,
@@ -107,7 +103,7 @@ class Client:
         exact: bool = False,
         max_items: int = MAX_ITEMS,
         max_bytes: int = MAX_BYTES,
-        concurrency: int = 2,
+        concurrency: int = CONCURRENCY,
     ) -> Iterator[Row]:
         """Screen any number of items, in requests of up to `max_items` and `max_bytes`; rows in order, as they come.
 
@@ -115,31 +111,30 @@ class Client:
         out. An item over the service's limits is that row's error. What fails for good is raised after the rows
         before it.
         """
-        bounds, terms = Bounds(max_items, max_bytes), Terms(policy, explain, exact)
+        bounds, options = Bounds(max_items, max_bytes), ScoreOptions(policy, explain, exact)
         if concurrency < 1:
             raise ValueError("concurrency is at least 1")
-        return self._score_many(items, terms, bounds, concurrency)
+        return self._score_many(items, options, bounds, concurrency)
 
     def _score_many(
-        self, items: Iterable[Submission], terms: Terms, bounds: Bounds, concurrency: int
+        self,
+        items: Iterable[Submission],
+        options: ScoreOptions,
+        bounds: Bounds,
+        concurrency: int,
     ) -> Iterator[Row]:
-        under_way: deque[Future[tuple[Row, ...]]] = deque()
-        stopped = threading.Event()
-        pool = ThreadPoolExecutor(concurrency, thread_name_prefix="prefilter-client")
-        try:
+        with Lookahead(self._run, concurrency) as lookahead:
             for batch in batches(items, bounds):
-                flow = calls.score_rows(batch, terms, self._retries)
-                under_way.append(pool.submit(self._run, flow, stopped=stopped))
-                if len(under_way) >= concurrency:
-                    yield from under_way.popleft().result()
-            while under_way:
-                yield from under_way.popleft().result()
-        finally:
-            stopped.set()
-            pool.shutdown(cancel_futures=True)
+                lookahead.start(calls.score_rows(batch, options, self._retries))
+                if lookahead.full:
+                    for row in lookahead.first():
+                        yield row
+            while lookahead:
+                for row in lookahead.first():
+                    yield row
 
     def decision(self, decision_id: str) -> RecordedDecision:
-        """Read a recorded decision: a pipeline its own."""
+        """Read a recorded decision; a pipeline's key reads only its own."""
         return self._run(calls.decision(decision_id, self._retries))
 
     def appeal(self, decision_id: str, text: str, context: str | None = None) -> str:
@@ -177,14 +172,8 @@ class Client:
             ssl_context=self._ssl_context,
         )
 
-    def _run(
-        self,
-        flow: Flow[T],
-        *,
-        send: Opener | None = None,
-        stopped: threading.Event | None = None,
-    ) -> T:
-        """Carry out a flow's steps; a flow that is stopped ends at its next wait."""
+    def _run(self, flow: Flow[T], pause: Pause = time.sleep, *, send: Opener | None = None) -> T:
+        """Carry out a flow's steps."""
         send = send or self._send
         reply: Answer | Lost | None = None
         while True:
@@ -193,14 +182,11 @@ class Client:
             except StopIteration as end:
                 returned: T = end.value
                 return returned
-            if not isinstance(step, Sleep):
+            if isinstance(step, Sleep):
+                reply = None
+                pause(step.seconds)
+            else:
                 reply = send(step.request)
-                continue
-            reply = None
-            if stopped is None:
-                time.sleep(step.seconds)
-            elif stopped.wait(step.seconds):
-                raise RuntimeError("stopped")
 
     def _send(self, request: Request) -> Answer | Lost:
         try:

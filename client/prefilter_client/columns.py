@@ -1,6 +1,6 @@
-"""The columns that a table gets beside its texts: the names and meanings of the files that `prefilter score` writes.
+"""The columns that a table gets beside its texts, named as in the files that `prefilter score` writes.
 
-Always the same ones, whatever the rows say: a table's columns must not depend on its content.
+They are the same whatever the rows hold: a table's columns must not depend on its content.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ COLUMNS = ("outcome", "because", "error", *SCORE_COLUMNS, "enforced", *TEXT_COLU
 
 
 def columns_of(rows: Iterable[Row]) -> dict[str, list[Any]]:
-    """Return the columns of rows; what does not exist is None."""
+    """Return the columns of rows; a missing value is None."""
     columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
     for row in rows:
         values = _failed(row) if isinstance(row, RowError) else _decided(row)

@@ -1,7 +1,7 @@
-"""Where the service is and who calls: an address, a key, and the headers and addresses made of them.
+"""The connection's settings: an address, a key, and the headers and URLs made of them.
 
-Neither is ever guessed: a client without a key would only find out at its first call. The key stays out of the
-repr and of every error.
+Both are checked when the client is made, because a missing key would otherwise show only at the first call. The
+key is never part of a repr or of an error.
 """
 
 from __future__ import annotations

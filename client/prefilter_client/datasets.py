@@ -1,7 +1,7 @@
-"""A Hugging Face dataset screened: columns added beside its texts, in batches, and a filter for what is allowed.
+"""Hugging Face datasets: columns of decisions added beside the texts, and a filter that keeps what is allowed.
 
-Works on a Dataset, an IterableDataset (as it is read), and a dictionary of either. A screening is never taken from
-the library's cache: a policy may have changed since, and the cache does not know.
+Works on a Dataset, an IterableDataset (as it is read), and a dictionary of either. A result is never taken from
+the library's cache, which does not know whether the policy has changed since.
 """
 
 from __future__ import annotations
@@ -37,24 +37,6 @@ def screen(
     `outcome` is None where the row is an error (not allowed), whose `error` says why. Raises ValueError where the
     dataset has no such column, or already has one of the columns that are added.
     """
-    if isinstance(dataset, dict):
-        splits = {
-            name: screen(
-                split,
-                client,
-                text_column=text_column,
-                id_column=id_column,
-                language_column=language_column,
-                source_column=source_column,
-                context_column=context_column,
-                policy=policy,
-                exact=exact,
-                batch_size=batch_size,
-                concurrency=concurrency,
-            )
-            for name, split in dataset.items()
-        }
-        return type(dataset)(splits)
     parts = {
         "text": text_column,
         "id": id_column,
@@ -63,7 +45,6 @@ def screen(
         "context": context_column,
     }
     read = {part: column for part, column in parts.items() if column is not None}
-    _check_columns(dataset, read.values())
 
     def added(batch: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
         items = [
@@ -72,12 +53,18 @@ def screen(
         ]
         return columns_of(client.score_many(items, policy, exact=exact, concurrency=concurrency))
 
-    screened: D = _mapped(dataset, added, batch_size)
-    return screened
+    def screened(part: Any) -> Any:
+        if isinstance(part, dict):
+            return type(part)({name: screened(split) for name, split in part.items()})
+        _check_columns(part, read.values())
+        return _mapped(part, added, batch_size)
+
+    found: D = screened(dataset)
+    return found
 
 
 def keep_allowed(dataset: D) -> D:
-    """Keep the rows of a screened dataset whose outcome is `allow`; one that is read row by row stays so."""
+    """Keep the rows of a screened dataset whose outcome is `allow`; an IterableDataset is filtered as it is read."""
     from datasets import (  # type: ignore[import-untyped,unused-ignore]
         IterableDataset,
         IterableDatasetDict,
@@ -127,7 +114,7 @@ def _mapped(dataset: Any, added: Any, batch_size: int) -> Any:
 
 
 def _features(before: Any) -> Any:
-    """Return a dataset's features with the added columns; they are named, as a batch may hold no value of one."""
+    """Return a dataset's features with the added columns; named, because a batch may hold no value of a column."""
     from datasets import Features, Value
 
     kinds = {**dict.fromkeys(SCORE_COLUMNS, "float32"), "enforced": "bool"}

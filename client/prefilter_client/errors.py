@@ -1,9 +1,8 @@
-"""The error tree of the client: what a call can raise, and what of it may be read.
+"""The errors of the client: everything that a call can raise.
 
-The parts come from the service's own error body (`{"error": {"code", "message", "field"?, "row"?, "request_id"}}`).
-What was sent never stands in an error, neither in its message nor in a chained one: the service repeats no text,
-and what a library says about a broken connection is reduced to its kind. This file reads no answer and sends
-nothing.
+Their parts come from the service's error body (`{"error": {"code", "message", "field"?, "row"?, "request_id"}}`).
+What was sent is never part of an error or of one chained to it: the service repeats no text, and of a library's
+exception only the kind is kept. This file reads no answer and sends nothing.
 
     PrefilterError
     ├── SettingsError              no address, no key, or one that cannot be used
@@ -11,28 +10,28 @@ nothing.
     │   ├── BadRequest        400
     │   ├── Unauthorised      401  no valid key
     │   ├── Forbidden         403  the key's role may not do this
-    │   ├── NotFound          404  no such thing, or not yours
+    │   ├── NotFound          404  it does not exist, or belongs to another key
     │   ├── Conflict          409
     │   ├── TooLarge          413
     │   ├── Unprocessable     422  well formed, but not acceptable: too many items, an unknown policy
-    │   ├── Overloaded        429  nothing was accepted; `retry_after_s` says when to come back
+    │   ├── Overloaded        429  nothing was accepted; `retry_after_s` says when to try again
     │   ├── ServerFault       5xx
     │   │   └── NotReady      503
     │   └── StreamRefused          an open stream ended with an error; `status` is None
     ├── ConnectionFailed           no answer came: refused, or broken off
     │   └── TimedOut
-    └── UnexpectedAnswer           something answered that does not speak this service's language
+    └── UnexpectedAnswer           an answer that this client does not understand
 """
 
 from __future__ import annotations
 
 
 class PrefilterError(Exception):
-    """Anything that this client raises of its own."""
+    """The base class of everything that this client raises."""
 
 
 class SettingsError(PrefilterError):
-    """The client cannot be set up like this."""
+    """The address or the key is missing or cannot be used."""
 
 
 class ApiError(PrefilterError):
@@ -53,7 +52,7 @@ class ApiError(PrefilterError):
         request_id: str | None = None,
         retry_after_s: float | None = None,
     ) -> None:
-        """Keep the parts; the message that is printed names status, code, field and request."""
+        """Keep the parts; the printed message names status, code, field, row and request."""
         self.message = message
         self.status = status
         self.code = code
@@ -68,7 +67,7 @@ class ApiError(PrefilterError):
 
 
 class BadRequest(ApiError):
-    """The request is not what this route reads."""
+    """The request is not one that this route reads."""
 
 
 class Unauthorised(ApiError):
@@ -96,7 +95,7 @@ class Unprocessable(ApiError):
 
 
 class Overloaded(ApiError):
-    """More work waits than the service can promise; nothing was accepted."""
+    """The service has no room for more work; nothing was accepted."""
 
 
 class ServerFault(ApiError):
@@ -120,7 +119,7 @@ class TimedOut(ConnectionFailed):
 
 
 class UnexpectedAnswer(PrefilterError):
-    """What answered does not speak this service's language: a proxy, another service, a newer contract."""
+    """The answer is not one that this client understands: from a proxy, another service or a newer contract."""
 
 
 BY_STATUS: dict[int, type[ApiError]] = {

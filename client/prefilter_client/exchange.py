@@ -1,12 +1,9 @@
-"""One request and its answer, retried where that helps, told as steps that somebody else carries out.
+"""One request and its answer, with retries, as a generator of steps that a client carries out.
 
-A flow is a generator: it yields `Send` and is given an `Answer` or `Lost`, it yields `Sleep` and is given None, and
-it returns what the caller wants. No input or output happens here, so that one flow serves the blocking client, the
-asynchronous one and a WebSocket's opening. Errors are raised here, outside of whatever a library was
-raising, so that none of its exceptions (which hold the request, and with it texts) stays chained to ours.
-
-Everything this client sends may be sent again: the same id and text open no second case, an appeal answers the
-case that it has, what is erased stays erased.
+A flow yields `Send` and is given an `Answer` or `Lost`, yields `Sleep` and is given None, and returns the result. It
+does no input or output, so that the same flow serves both clients and the opening of a WebSocket. Errors are raised
+here, after the library's exception is gone: that one holds the request, and with it texts, and must not be chained.
+Every request may be repeated: the same id and text open no second case, an appeal returns the case that exists.
 """
 
 from __future__ import annotations
@@ -40,7 +37,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be sent; `body` is JSON."""
+    """A request; `body` is JSON."""
 
     method: str
     path: str
@@ -49,7 +46,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """The step: send this, and come back with what answered."""
+    """The step: send this request and return the answer."""
 
     request: Request
 
@@ -63,7 +60,7 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back; the names of `headers` are lower case."""
+    """The answer; the names of `headers` are lower case."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -72,7 +69,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Nothing came back: the kind of failure, and whether trying again can help."""
+    """No answer came: the kind of failure, and whether trying again can help (`passing`)."""
 
     kind: str
     timed_out: bool = False
@@ -86,9 +83,9 @@ Flow = Generator[Send | Sleep, Answer | Lost | None, T]
 class Retries:
     """When to try again, and for how long.
 
-    No attempt begins later than `total_s` after the first; 0 means never to retry. Waits are what the service
-    asks for in Retry-After, never less, else grow from `first_s` to `longest_s`, doubling, half of it by chance.
-    Where the service asks for more time than is left, it is not asked again.
+    No attempt begins later than `total_s` after the first; 0 means never to retry. A wait is at least what the
+    service asks for in Retry-After; without that, waits double from `first_s` to `longest_s`, half of each at random.
+    Where the service asks for more time than is left, there is no further attempt.
     """
 
     total_s: float = 120.0
@@ -96,7 +93,7 @@ class Retries:
     longest_s: float = 30.0
 
     def wait_s(self, failures: int, asked_s: float | None) -> float:
-        """Return how long to wait after so many failures; a little chance keeps callers from returning at once."""
+        """Return how long to wait after so many failures; at random, so that callers do not return all at once."""
         if asked_s is not None:
             return asked_s + random.uniform(0, self.first_s / 2)
         step = min(self.first_s * 2.0 ** min(failures - 1, 30), self.longest_s)
@@ -119,13 +116,13 @@ def exchange(request: Request, retries: Retries) -> Flow[Answer]:
 
 
 def once(request: Request) -> Flow[Answer | Lost]:
-    """Send a request one time and return whatever came."""
+    """Send a request once and return the reply."""
     reply = yield Send(request)
     return reply or Lost("nothing")
 
 
 def _failure(reply: Answer | Lost | None) -> tuple[PrefilterError | None, bool]:
-    """Return the error that a reply stands for, if any, and whether it may pass."""
+    """Return the error that a reply means, if any, and whether trying again can help."""
     if reply is None or isinstance(reply, Lost):
         return failed(reply or Lost("nothing")), reply is None or reply.passing
     if reply.status < 300 or reply.status == 101:
@@ -143,7 +140,7 @@ def failed(lost: Lost) -> ConnectionFailed:
 
 
 def refused(answer: Answer) -> ApiError:
-    """Return the error that an answer of 400 or more tells, in the service's own words where they are its own."""
+    """Return the error of an answer of 400 or more, with the service's message where the body is the service's."""
     status = answer.status
     kind = BY_STATUS.get(status) or (ServerFault if status >= 500 else ApiError)
     parts = error_parts(read_json(answer.body))
@@ -153,7 +150,7 @@ def refused(answer: Answer) -> ApiError:
 
 
 def error_parts(body: Any) -> dict[str, Any]:
-    """Return what a native error body says, as far as it has the right types."""
+    """Return the parts of a native error body that have the right types."""
     error = body.get("error") if isinstance(body, dict) else None
     found: dict[str, Any] = {}
     if isinstance(error, dict):
@@ -173,7 +170,7 @@ def read_json(raw: bytes | str) -> Any:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return the wait that Retry-After asks for, in seconds: a number, or a date beside the answer's own."""
+    """Return the wait that Retry-After asks for, in seconds: a number, or a date minus the answer's own."""
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return float(value[:9])

@@ -1,4 +1,4 @@
-"""Opening a WebSocket, as far as both streams share it: its arguments, and a refusal read as an HTTP answer."""
+"""The opening of a WebSocket, for both streams: its arguments, and a refusal read as an HTTP answer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def open_arguments(
     timeout: httpx.Timeout | float,
     ssl_context: ssl.SSLContext | None,
 ) -> dict[str, Any]:
-    """Return what websockets needs; small messages are not worth compressing."""
+    """Return the arguments of `connect`; messages are too small to be worth compressing."""
     arguments: dict[str, Any] = {
         "uri": connection.websocket_url(request.path),
         "additional_headers": {"Authorization": connection.headers["Authorization"]},
@@ -45,7 +45,7 @@ def open_arguments(
 
 
 def not_opened(fault: Exception) -> Answer | Lost:
-    """Return what a failed opening means: an answer where the service gave one."""
+    """Return the reply of a failed opening: an answer where the service gave one."""
     if isinstance(fault, InvalidStatus):
         response = fault.response
         headers = {name.lower(): value for name, value in response.headers.raw_items()}

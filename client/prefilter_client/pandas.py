@@ -1,4 +1,4 @@
-"""A pandas DataFrame screened: for each of its rows, in its order and under its index, what the service says."""
+"""pandas: a DataFrame's rows screened into a frame of decisions, in the same order and under the same index."""
 
 from __future__ import annotations
 

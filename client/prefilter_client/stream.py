@@ -1,13 +1,12 @@
-"""A stream without asyncio: text in as it is written, out as it is known to be safe enough.
+# Written from async_stream.py by `make unasync`: edit that file, not this one.
+"""A blocking stream: text in as it is generated, out once it is known to be safe enough.
 
-A thread feeds the source while the caller reads what is released. A thread cannot be stopped while the source
-thinks: after a cut the caller is told at once, and the source is closed as soon as it comes back.
+It knows the connection, not the protocol (`streaming`), nor how a source is fed while the caller reads (`feeder`).
 """
 
 from __future__ import annotations
 
 import ssl
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from types import TracebackType
@@ -20,13 +19,12 @@ from websockets.sync.client import ClientConnection, connect
 from prefilter_client.connection import Connection
 from prefilter_client.errors import ConnectionFailed, TimedOut
 from prefilter_client.exchange import Answer, Lost, Request
+from prefilter_client.feeder import Feeder
 from prefilter_client.opening import FAILURES, OPENED, not_opened, open_arguments
 from prefilter_client.streaming import END, Cut, Done, Event, Release, Start, Started, Transcript, text_message
 from prefilter_client.transport import opening_s
 
 Opener = Callable[[Request], Answer | Lost]
-JOIN_S = 1.0
-"""How long the end of a stream waits for its source to come back."""
 
 
 class Stream:
@@ -57,8 +55,7 @@ class Stream:
         self._ssl_context = ssl_context
         self._opened = ExitStack()
         self._socket: ClientConnection | None = None
-        self._feeding: threading.Thread | None = None
-        self._stopped = threading.Event()
+        self._feeder: Feeder | None = None
         self._fault: BaseException | None = None
         self._transcript = Transcript()
 
@@ -76,76 +73,55 @@ class Stream:
         """Open the stream; raises ApiError for a refusal, after the retries it allows."""
         self._open_with(self._connect)
         try:
-            self._say(self._start.to_message())
-            self._hear(opening_s(self._timeout))
+            self._write(self._start.to_message())
+            self._receive(opening_s(self._timeout))
         except BaseException:
-            self._opened.close()
+            self._close()
             raise
         return self
 
     def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
+        self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Stop feeding and close the connection; the service stops too."""
-        self._stopped.set()
-        self._opened.close()
-        self._stop_feeding()
+        self._close()
 
     def send(self, text: str) -> None:
-        """Say the next piece of the text."""
-        self._say(text_message(text))
+        """Send the next piece of the text."""
+        self._write(text_message(text))
 
     def end(self) -> None:
-        """Say that the text is complete."""
-        self._say(END)
+        """Send the end: the text is complete."""
+        self._write(END)
 
     def events(self) -> Iterator[Event]:
-        """Give what the service says, up to and with Done or Cut; raises StreamRefused for an error."""
+        """Give the service's messages, up to and with Done or Cut; raises StreamRefused for an error."""
         while self.result is None:
-            yield self._hear()
+            yield self._receive()
 
     def guard(self, source: Iterable[str]) -> Iterator[str]:
-        """Feed a source from a thread and give what is released; ends with `result` set.
+        """Feed a source in a thread and give what is released; ends with `result` set.
 
         A cut ends the iteration and closes the source. What the source raises is raised here, after what was
         released before it.
         """
-        if self._feeding is not None:
+        if self._feeder is not None:
             raise RuntimeError("a stream guards one text")
-        self._feeding = threading.Thread(
-            target=self._feed, args=(iter(source),), name="prefilter-stream", daemon=True
-        )
-        self._feeding.start()
+        self._feeder = Feeder(source, sent=self._sent, failed=self._failed)
         try:
             for event in self.events():
                 if isinstance(event, Release):
                     yield event.text
         finally:
-            self._stop_feeding()
+            self._feeder.stop()
+            self._feeder.join()
 
-    def _feed(self, source: Iterator[str]) -> None:
-        try:
-            for text in source:
-                if self._stopped.is_set() or not self._said(text_message(text)):
-                    return
-            self._said(END)
-        except BaseException as fault:
-            self._fault = fault
-            self._socket_open().close()  # wakes the reader, who raises it
-        finally:
-            close = getattr(source, "close", None)
-            if close is not None:
-                close()
+    def _failed(self, fault: BaseException) -> None:
+        """Keep what the source raised, and wake the reader, who raises it."""
+        self._fault = fault
+        self._socket_open().close()
 
-    def _stop_feeding(self) -> None:
-        self._stopped.set()
-        if self._feeding is not None:
-            self._feeding.join(JOIN_S)
-
-    def _hear(self, timeout_s: float | None = None) -> Event:
+    def _receive(self, timeout_s: float | None = None) -> Event:
         fault: BaseException
         try:
             message = self._socket_open().recv(timeout_s)
@@ -154,18 +130,18 @@ class Stream:
         except ConnectionClosed as closed:
             fault = self._fault or self._transcript.broken(closed.rcvd.code if closed.rcvd else None)
         else:
-            return self._transcript.hear(message)
+            return self._transcript.read(message)
         raise fault
 
-    def _said(self, message: str) -> bool:
-        """Say something; False where the connection has ended, and the reader finds out why."""
+    def _sent(self, message: str) -> bool:
+        """Send a message; False where the connection has ended, and the reader finds out why."""
         with suppress(ConnectionClosed):
             self._socket_open().send(message)
             return True
         return False
 
-    def _say(self, message: str) -> None:
-        if not self._said(message):
+    def _write(self, message: str) -> None:
+        if not self._sent(message):
             raise ConnectionFailed("the stream has ended")
 
     def _socket_open(self) -> ClientConnection:
@@ -180,3 +156,10 @@ class Stream:
         except FAILURES as fault:
             return not_opened(fault)
         return OPENED
+
+    def _close(self) -> None:
+        if self._feeder is not None:
+            self._feeder.stop()
+        self._opened.close()
+        if self._feeder is not None:
+            self._feeder.join()

@@ -1,10 +1,10 @@
-"""The stream's protocol, without a connection: what is said on it, and what an answer means.
+"""The stream's protocol, without a connection: the messages that are sent, and how those that come are read.
 
-    we:      start · text* · end
+    client:  start · text* · end
     service: started · release* · exactly one of done, cut, error
 
-A text goes in as it is written and comes out (`release`) once it is known to be safe enough. A cut ends the stream:
-what was held back is never released, and of what was released at most `max_unsafe_chars` are unsafe.
+A text is sent as it is generated and comes back (`release`) once it is known to be safe enough. A cut ends the
+stream: the text that was held back is never released, and at most `max_unsafe_chars` of the released are unsafe.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ END = '{"type":"end"}'
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What a stream begins with: under which policy, and what is known of the text."""
+    """The first message of a stream: its policy, and what is known of the text."""
 
     policy: str | None = None
     id: str | None = None
@@ -40,7 +40,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The service listens. At most `max_unsafe_chars` of unsafe text will ever be released, by this policy."""
+    """The stream is open. At most `max_unsafe_chars` of unsafe text will ever be released, under this policy."""
 
     max_unsafe_chars: int
     policy: PolicyVersion
@@ -89,14 +89,14 @@ def text_message(text: str) -> str:
 
 
 class Transcript:
-    """What has been heard on one stream."""
+    """The messages received on one stream, read in order."""
 
     def __init__(self) -> None:
         """Begin before `started`."""
         self.started: Started | None = None
         self.result: Done | Cut | None = None
 
-    def hear(self, message: str | bytes) -> Event:
+    def read(self, message: str | bytes) -> Event:
         """Read one message; raises StreamRefused for an error and UnexpectedAnswer for what is out of place."""
         event = _event(read_json(message))
         if isinstance(event, Started) != (self.started is None):

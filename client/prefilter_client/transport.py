@@ -1,6 +1,6 @@
-"""httpx, as far as both clients share it: what a request is made of, and what a failure of it means.
+"""httpx, for both clients: the arguments of a request, and what a failure of it means.
 
-The failure's own exception holds the request, and with it texts: only its kind goes on.
+Of a failure only the kind is kept: httpx's exception holds the request, and with it texts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class SendArguments(TypedDict):
 
 
 def send_arguments(connection: Connection, request: Request, timeout: httpx.Timeout | float) -> SendArguments:
-    """Return what httpx needs to send a request; a redirect is never followed with a key and texts."""
+    """Return the arguments of a request; redirects are not followed, as key and texts would go along."""
     headers = connection.headers
     if request.body is not None:
         headers["Content-Type"] = "application/json"
@@ -45,7 +45,7 @@ def send_arguments(connection: Connection, request: Request, timeout: httpx.Time
 
 
 def lost(fault: Exception) -> Lost:
-    """Return what a failure means, by its kind."""
+    """Return the reply of a failed request, by the kind of its exception."""
     kind = type(fault).__name__
     if isinstance(fault, httpx.RequestError):
         return Lost(kind, isinstance(fault, httpx.TimeoutException), isinstance(fault, _PASSING))

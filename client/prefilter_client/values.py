@@ -1,4 +1,4 @@
-"""What goes in and what comes out, as frozen values: an Item, and for each a Decision or a RowError.
+"""The values of the client, frozen: an Item goes in, and for each a Decision or a RowError comes out.
 
 They know nothing of HTTP. Texts stay out of every repr, so that a value may be printed or logged. Scores are the
 service's float32, widened; offsets are code points into the text as it was sent, end exclusive.
@@ -30,10 +30,10 @@ SCORES = (*CATEGORIES, "any")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One content to be screened.
+    """A text to be screened.
 
-    `id`: yours; where it is missing the service makes one from the text, the same for the same text. `context`:
-    what the text answers, a prompt or the post before.
+    `id` is the caller's; where it is missing the service makes one from the text, the same for the same text.
+    `context` is what was written before the text: a prompt, or the previous post.
     """
 
     text: str = field(repr=False)
@@ -54,7 +54,7 @@ class PolicyVersion:
 
 @dataclass(frozen=True, slots=True)
 class Because:
-    """One ground of an outcome: a category whose score fell into a band, or a reason why there is no score."""
+    """One ground of an outcome: a category whose score is in a band, or a reason why there is no score."""
 
     category: str | None = None
     score: float | None = None
@@ -64,7 +64,7 @@ class Because:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Where a category shows: `text[start:end]`, in code points."""
+    """Where a category was found: `text[start:end]`, in code points."""
 
     category: str
     start: int
@@ -82,7 +82,7 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where a score fell among its category's bands (only with `explain`)."""
+    """The band of its category that a score is in (only with `explain`)."""
 
     outcome: Outcome
     band: tuple[float, float]

@@ -1,4 +1,4 @@
-"""The client's version, in the one place that the package and its distribution read it from."""
+"""The client's version, the single place from which the package and its distribution read it."""
 
 from __future__ import annotations
 

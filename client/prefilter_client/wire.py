@@ -1,8 +1,8 @@
 """The service's JSON, both ways: items to bytes, answers to values.
 
-Nothing is judged here that the service judges: a text that is no text goes out as something that is no string, and
-comes back as that row's error, so that one bad row never fails a batch. What comes back is read strictly: an
-answer that is not understood is an UnexpectedAnswer, and never a row that looks allowed.
+Items are not validated here, the service does that: a text that is not a string is sent as another JSON type and
+comes back as that row's error, so that one bad row does not fail a batch. Answers are read strictly: one that is
+not understood is an UnexpectedAnswer, and never a row that looks allowed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Sendable:
 
 
 def sendable(submission: Submission) -> Sendable:
-    """Write one item; what is not a string where one belongs stays wrong, and the service will say so."""
+    """Write one item; a value that should be a string and is not stays wrong, for the service to refuse."""
     if isinstance(submission, Mapping):
         given = {str(name): value for name, value in submission.items()}
     elif isinstance(submission, Item):
@@ -83,7 +83,7 @@ def score_body(items: Sequence[Sendable], *, policy: str | None, explain: bool, 
 
 
 def path_of(folder: str, name: str, *more: str) -> str:
-    """Return the path of a named thing; raises ValueError for a name that nothing can have."""
+    """Return a path that holds an id; raises ValueError for an id that cannot exist."""
     if not name or any("\ud800" <= char <= "\udfff" for char in name):
         raise ValueError("an id is at least one character, without lone surrogates")
     quoted = quote(name, safe="").replace(".", "%2E") if name in (".", "..") else quote(name, safe="")
@@ -91,7 +91,7 @@ def path_of(folder: str, name: str, *more: str) -> str:
 
 
 def read(answer: Answer, build: Callable[[dict[str, Any]], T]) -> T:
-    """Build a value of an answer; raises UnexpectedAnswer where it does not hold what it must."""
+    """Build a value from an answer; raises UnexpectedAnswer where a part is missing or of the wrong type."""
     body = read_json(answer.body)
     try:
         return build(body)
@@ -144,15 +144,13 @@ def outcome_of(value: Any) -> Outcome:
 def becauses(values: Sequence[Mapping[str, Any]]) -> tuple[Because, ...]:
     """Return the grounds of an outcome."""
     return tuple(
-        Because(
-            value.get("category"), value.get("score"), _band(value.get("band")), value.get("reason")
-        )
+        Because(value.get("category"), value.get("score"), _band(value.get("band")), value.get("reason"))
         for value in values
     )
 
 
 def policy_version(value: Mapping[str, Any]) -> PolicyVersion:
-    """Return the policy that decides."""
+    """Build the name and version of a policy."""
     return PolicyVersion(_text(value["name"]), int(value["version"]))
 
 
@@ -170,8 +168,7 @@ def _row(value: dict[str, Any], model_version: str, policy: PolicyVersion) -> Ro
         windows=value["windows"],
         stage=_text(value["stage"]),
         evidence=tuple(
-            Evidence(found["category"], found["start"], found["end"], found["score"])
-            for found in value["evidence"]
+            Evidence(found["category"], found["start"], found["end"], found["score"]) for found in value["evidence"]
         ),
         decision_id=_text(value["decision_id"]),
         case_id=value.get("case_id"),

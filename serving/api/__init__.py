@@ -1,4 +1,6 @@
-"""The HTTP API: one file per group of routes, each reading a body, calling one use case, writing an answer.
+"""The HTTP API: one file for each group of routes.
+
+A route reads a body, calls one use case and writes an answer.
 
 No SQL, no decisions and no scoring happen here. Bodies are read by hand (`serving.schemas`), never by the
 framework, whose own validation errors repeat their input.

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from prefilter.serving.api.wire import Safety, answer, part, run, whole_number
+from prefilter.serving.api.answers import answer
+from prefilter.serving.api.callers import Safety
+from prefilter.serving.api.parameters import whole_number
 from prefilter.serving.audit import chain
 from prefilter.serving.errors import BadRequest
+from prefilter.serving.state import parts_of
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
 
@@ -26,8 +30,9 @@ async def page(request: Request, who: Safety) -> Response:
     limit = whole_number(query.get("limit", "100"), field="limit")
     if not 1 <= limit <= _MAX_LIMIT:
         raise BadRequest(f"must lie between 1 and {_MAX_LIMIT}", code="wrong_type", field="limit")
-    entries = await run(
-        chain.page, part(request, "store"), before=before, action=query.get("action"), limit=limit
+    store = parts_of(request).store
+    entries = await run_in_threadpool(
+        chain.page, store, before=before, action=query.get("action"), limit=limit
     )
     return answer(
         {
@@ -52,7 +57,7 @@ async def page(request: Request, who: Safety) -> Response:
 @router.get("/verify", summary="Whether the chain is whole.")
 async def verify(request: Request, who: Safety) -> Response:
     """Walk the whole chain and answer where it breaks, if it does."""
-    found = await run(chain.verify, part(request, "store"))
+    found = await run_in_threadpool(chain.verify, parts_of(request).store)
     return answer(
         {"ok": found.ok, "entries": found.entries, "broken_at": found.broken_at, "head": found.head}
     )

@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from prefilter.models.text.context import check_context, given_context
 from prefilter.models.text.normalisation import check_text
-from prefilter.serving.api.wire import Anyone, Pipeline, answer, document, part, read_object, run
+from prefilter.serving.api.answers import answer
+from prefilter.serving.api.callers import Anyone, Pipeline
+from prefilter.serving.api.request_bodies import document, read_object
 from prefilter.serving.errors import Forbidden, Unprocessable
+from prefilter.serving.state import parts_of, running_of
 
 if TYPE_CHECKING:
     from prefilter.serving.store.decision_rows import DecisionRow
@@ -24,7 +28,7 @@ async def read(request: Request, decision_id: str, who: Anyone) -> Response:
     """Answer a decision: a pipeline's own, or any for safety and admin."""
     if who.role not in ("pipeline", "safety", "admin"):
         raise Forbidden
-    row = await run(part(request, "screening").decision, decision_id, who)
+    row = await run_in_threadpool(running_of(request).screening.decision, decision_id, who)
     return answer(_body(row))
 
 
@@ -42,7 +46,7 @@ async def read(request: Request, decision_id: str, who: Anyone) -> Response:
 async def appeal(request: Request, decision_id: str, who: Pipeline) -> Response:
     """Open a case for a decision; the text, and its context, are sent again, since they were not kept."""
     body = await read_object(request, required={"text": str}, optional={"context": str}, storable=False)
-    limit = part(request, "settings").max_text_chars
+    limit = parts_of(request).settings.max_text_chars
     text, context = body["text"], body.get("context")
     for name, error in (
         ("text", check_text(text, max_chars=limit)),
@@ -50,8 +54,8 @@ async def appeal(request: Request, decision_id: str, who: Pipeline) -> Response:
     ):
         if error is not None:
             raise Unprocessable(error.message, code=error.code, field=name)
-    appeal = part(request, "screening").appeal
-    case_id = await run(appeal, decision_id, text, who, context=given_context(context))
+    appeal = running_of(request).screening.appeal
+    case_id = await run_in_threadpool(appeal, decision_id, text, who, context=given_context(context))
     return answer({"decision_id": decision_id, "case_id": case_id}, status=201)
 
 

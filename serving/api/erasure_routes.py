@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from prefilter.serving.api.wire import Anyone, answer, part, run
+from prefilter.serving.api.answers import answer
+from prefilter.serving.api.callers import Anyone
 from prefilter.serving.errors import Forbidden
+from prefilter.serving.state import parts_of
 
 router = APIRouter(prefix="/v1/items", tags=["items"])
 
@@ -17,5 +20,5 @@ async def erase(request: Request, item_id: str, who: Anyone) -> Response:
     """Erase an item: a pipeline its own, a lead or admin anyone's; decisions stay, without text."""
     if who.role not in ("pipeline", "lead", "admin"):
         raise Forbidden
-    erased = await run(part(request, "triage").erase, item_id, who)
+    erased = await run_in_threadpool(parts_of(request).triage.erase, item_id, who)
     return answer({"erased_cases": erased})

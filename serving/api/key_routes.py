@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from prefilter.serving.api.wire import Admin, answer, document, part, read_object, run
+from prefilter.serving.api.answers import answer
+from prefilter.serving.api.callers import Admin
+from prefilter.serving.api.request_bodies import document, read_object
 from prefilter.serving.auth import ROLES
 from prefilter.serving.errors import NotFound
+from prefilter.serving.state import parts_of
 
 if TYPE_CHECKING:
     from prefilter.serving.store.key_rows import KeyRow
@@ -28,16 +32,17 @@ _GRACE = {"type": "object", "properties": {"grace_seconds": {"type": "integer", 
 @router.get("", summary="Every key, without its secret.")
 async def every(request: Request, who: Admin) -> Response:
     """Answer the keys, revoked ones too."""
-    return answer({"keys": [_body(row) for row in await run(part(request, "auth").list_keys)]})
+    keys = await run_in_threadpool(parts_of(request).auth.list_keys)
+    return answer({"keys": [_body(row) for row in keys]})
 
 
 @router.post("", summary="Make a key.", openapi_extra=document(_KEY))
 async def create(request: Request, who: Admin) -> Response:
     """Make a key and answer it, the only time it can be seen."""
     body = await read_object(request, required={"role": str, "name": str})
-    auth = part(request, "auth")
-    plain = await run(auth.create_key, body["role"], body["name"], who)
-    made = next(row for row in await run(auth.list_keys) if row.name == body["name"])
+    auth = parts_of(request).auth
+    plain = await run_in_threadpool(auth.create_key, body["role"], body["name"], who)
+    made = next(row for row in await run_in_threadpool(auth.list_keys) if row.name == body["name"])
     return answer({**_body(made), "key": plain}, status=201)
 
 
@@ -45,7 +50,7 @@ async def create(request: Request, who: Admin) -> Response:
 async def revoke(request: Request, key_id: str, who: Admin) -> Response:
     """Revoke a key and end its sessions."""
     name = await _name(request, key_id)
-    return answer(_body(await run(part(request, "auth").revoke, name, who)))
+    return answer(_body(await run_in_threadpool(parts_of(request).auth.revoke, name, who)))
 
 
 @router.post("/{key_id}/rotate", summary="Give a key a new secret.", openapi_extra=document(_GRACE))
@@ -56,18 +61,18 @@ async def rotate(request: Request, key_id: str, who: Admin) -> Response:
         body = await read_object(request, optional={"grace_seconds": int})
         grace_seconds = body.get("grace_seconds") or 0
     name = await _name(request, key_id)
-    plain = await run(part(request, "auth").rotate, name, who, grace_seconds=grace_seconds)
+    plain = await run_in_threadpool(parts_of(request).auth.rotate, name, who, grace_seconds=grace_seconds)
     return answer({"id": key_id, "name": name, "key": plain})
 
 
 async def _name(request: Request, key_id: str) -> str:
-    for row in await run(part(request, "auth").list_keys):
+    for row in await run_in_threadpool(parts_of(request).auth.list_keys):
         if row.id == key_id:
-            return str(row.name)
+            return row.name
     raise NotFound("there is no such key", field="key_id")
 
 
-def _body(row: KeyRow) -> dict[str, Any]:
+def _body(row: KeyRow) -> dict[str, object]:
     return {
         "id": row.id,
         "name": row.name,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from prefilter.serving.api.wire import Safety, answer, part, run
+from prefilter.serving.api.answers import answer
+from prefilter.serving.api.callers import Safety
 from prefilter.serving.errors import NotReady
+from prefilter.serving.state import parts_of, running_of
 
 router = APIRouter(tags=["operations"])
 
@@ -21,24 +24,24 @@ async def healthz() -> Response:
 @router.get("/readyz", summary="Whether the model and the database answer.")
 async def readyz(request: Request) -> Response:
     """Answer 200 when scoring works now, 503 otherwise."""
-    engine, store = part(request, "engine"), part(request, "store")
-    if not engine.ready:
+    running = running_of(request)
+    if not running.engine.ready:
         raise NotReady("the model does not answer", code="model_not_ready", retry_after_s=1)
-    await run(store.ping)
-    return answer({"status": "ready", "model_version": part(request, "scorer").model_version})
+    await run_in_threadpool(parts_of(request).store.ping)
+    return answer({"status": "ready", "model_version": running.scorer.model_version})
 
 
 @router.get("/metrics", summary="Metrics in Prometheus' text format.")
 async def metrics(request: Request) -> Response:
     """Answer every metric; no label holds anything a caller sent."""
-    rendered = await run(part(request, "telemetry").render)
+    rendered = await run_in_threadpool(parts_of(request).telemetry.render)
     return Response(rendered, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @router.get("/v1/models", tags=["models"], summary="The installed models and the one that answers.")
 async def models(request: Request, who: Safety) -> Response:
     """Answer the models in the store, their stage, and the live one's manifest."""
-    scorer = part(request, "scorer")
+    scorer = running_of(request).scorer
     return answer(
         {
             "live": {
@@ -46,7 +49,7 @@ async def models(request: Request, who: Safety) -> Response:
                 "categories": list(scorer.categories),
                 "uncalibrated": list(scorer.uncalibrated),
             },
-            "models": await run(_installed),
+            "models": await run_in_threadpool(_installed),
         }
     )
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from prefilter.serving.api.wire import Anyone, Safety, answer, document, part, read_object, run, whole_number
+from prefilter.serving.api.answers import answer
+from prefilter.serving.api.callers import Anyone, Safety
+from prefilter.serving.api.parameters import whole_number
+from prefilter.serving.api.request_bodies import document, read_object
 from prefilter.serving.errors import Forbidden
 from prefilter.serving.policy.policy import MAX_UNSAFE_CHARS
+from prefilter.serving.state import parts_of, running_of
 
 if TYPE_CHECKING:
     from prefilter.serving.store.policy_rows import PolicyRow
@@ -51,7 +57,7 @@ _OPTIONAL: dict[str, type] = {"unreadable": str, "enforced": bool, "sources": di
 async def every(request: Request, who: Anyone) -> Response:
     """Answer the policies; a pipeline may see which it can name."""
     _readers(who.role)
-    listed = await run(part(request, "policybook").list)
+    listed = await run_in_threadpool(parts_of(request).policy_book.list)
     return answer(
         {
             "policies": [
@@ -70,7 +76,7 @@ async def every(request: Request, who: Anyone) -> Response:
 async def one(request: Request, name: str, who: Anyone) -> Response:
     """Answer a policy's history, newest first."""
     _readers(who.role)
-    history = await run(part(request, "policybook").get, name)
+    history = await run_in_threadpool(parts_of(request).policy_book.get, name)
     return answer(
         {
             "name": history.name,
@@ -96,7 +102,8 @@ async def draft(request: Request, name: str, who: Safety) -> Response:
     """Store a draft, which decides nothing yet, and answer its number."""
     body = await read_object(request, required={"categories": dict, "reason": str}, optional=_OPTIONAL)
     reason = body.pop("reason")
-    version = await run(part(request, "policybook").draft, name, _given(body), who, reason)
+    book = parts_of(request).policy_book
+    version = await run_in_threadpool(book.draft, name, _given(body), who, reason)
     return answer({"name": name, "version": version}, status=201)
 
 
@@ -109,7 +116,8 @@ async def activate(request: Request, name: str, version: str, who: Safety) -> Re
     """Activate a version; every worker follows within seconds."""
     body = await read_object(request, required={"reason": str}, optional={"active_version": int})
     number, seen = whole_number(version, field="version"), body.get("active_version")
-    policy = await run(part(request, "policybook").activate, name, number, who, body["reason"], seen=seen)
+    activate = parts_of(request).policy_book.activate
+    policy = await run_in_threadpool(activate, name, number, who, body["reason"], seen=seen)
     return answer({"name": policy.name, "version": policy.version})
 
 
@@ -118,7 +126,8 @@ async def rollback(request: Request, name: str, who: Safety) -> Response:
     """Go back to the version that was active before the present one."""
     body = await read_object(request, required={"reason": str}, optional={"active_version": int})
     seen = body.get("active_version")
-    policy = await run(part(request, "policybook").rollback, name, who, body["reason"], seen=seen)
+    book = parts_of(request).policy_book
+    policy = await run_in_threadpool(book.rollback, name, who, body["reason"], seen=seen)
     return answer({"name": policy.name, "version": policy.version})
 
 
@@ -126,8 +135,8 @@ async def rollback(request: Request, name: str, who: Safety) -> Response:
 async def what_if(request: Request, name: str, who: Safety) -> Response:
     """Answer how the stored scores of recent decisions would be decided; no model runs."""
     body = await read_object(request, required={"categories": dict}, optional={**_OPTIONAL, "reason": str})
-    uncalibrated = part(request, "scorer").uncalibrated
-    change = await run(part(request, "policybook").what_if, name, _given(body), uncalibrated=uncalibrated)
+    book, uncalibrated = parts_of(request).policy_book, running_of(request).scorer.uncalibrated
+    change = await run_in_threadpool(book.what_if, name, _given(body), uncalibrated=uncalibrated)
     return answer(change)
 
 
@@ -136,11 +145,11 @@ def _readers(role: str) -> None:
         raise Forbidden
 
 
-def _given(body: dict[str, Any]) -> dict[str, Any]:
+def _given(body: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in body.items() if value is not None}
 
 
-def _version(row: PolicyRow | None) -> dict[str, Any] | None:
+def _version(row: PolicyRow | None) -> dict[str, object] | None:
     if row is None:
         return None
     return {

@@ -9,7 +9,7 @@ from pydantic import Field, with_config
 from typing_extensions import NotRequired, TypedDict
 
 from prefilter.serving.api.item_body import ItemBody, read_items
-from prefilter.serving.api.scored_fields import Ground, OutcomeWord, PolicyName, Span, Stage, Tokens
+from prefilter.serving.api.answers import Ground, OutcomeWord, PolicyName, Span, Stage, Tokens
 from prefilter.serving.body_reader import CLOSED, BodyReader, DescribedAs, Storable
 from prefilter.serving.errors import Unprocessable
 from prefilter.serving.item import BadRow, Item

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
 
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from prefilter.serving import schemas
 from prefilter.serving.admission.request_gate import CLIENT_GONE
-from prefilter.serving.api.request_screening import screened
-from prefilter.serving.api.scored_fields import named, scores_of, spans_of
-from prefilter.serving.api.wire import caller, document, read_items, run
+from prefilter.serving.api.answers import named, scores_of, spans_of
+from prefilter.serving.api.callers import caller
+from prefilter.serving.api.interruptible_screening import screened
+from prefilter.serving.api.request_bodies import document, read_items
 from prefilter.serving.policy.policy import Policy
 from prefilter.serving.screening import ScreenedItem, ScreeningResult
 
@@ -66,7 +67,7 @@ async def score(request: Request) -> Response:
     )
     if result is None:
         return Response(status_code=CLIENT_GONE)
-    rendered = _render(result) if len(result.rows) <= FEW_ROWS else await run(_render, result)
+    rendered = _render(result) if len(result.rows) <= FEW_ROWS else await run_in_threadpool(_render, result)
     return Response(rendered, media_type="application/json")
 
 
@@ -80,12 +81,12 @@ def _render(result: ScreeningResult) -> bytes:
     return json.dumps(body, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
-def _row(row: ScreenedItem, policy: Policy, *, explain: bool) -> dict[str, Any]:
+def _row(row: ScreenedItem, policy: Policy, *, explain: bool) -> dict[str, object]:
     if row.decision is None or row.scored is None:
         error = row.error
         return {"id": row.id, "error": {"code": error.code, "message": error.message} if error else None}
     scored, decision = row.scored, row.decision
-    body: dict[str, Any] = {
+    body: dict[str, object] = {
         "id": row.id,
         "outcome": decision.outcome.value,
         "because": [because.to_json() for because in decision.because],
@@ -106,10 +107,10 @@ def _row(row: ScreenedItem, policy: Policy, *, explain: bool) -> dict[str, Any]:
     return body
 
 
-def _bands(row: ScreenedItem, policy: Policy) -> dict[str, Any]:
+def _bands(row: ScreenedItem, policy: Policy) -> dict[str, object]:
     """Return where each score of the policy fell: what `explain` adds."""
     scores = row.scored.scores if row.scored else {}
-    placed = {}
+    placed: dict[str, object] = {}
     for category, bands in policy.bands_for(row.source).items():
         if category in scores:
             outcome, band = bands.place(float(scores[category]))

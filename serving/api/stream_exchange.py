@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.requests import HTTPConnection
 
 from prefilter.serving import schemas
-from prefilter.serving.api.request_screening import count
-from prefilter.serving.api.scored_fields import named, scores_of
-from prefilter.serving.api.wire import part
+from prefilter.serving.api.answers import named, scores_of
+from prefilter.serving.api.screening_metrics import count
 from prefilter.serving.auth import Principal
 from prefilter.serving.errors import BadRequest, InternalFault, PrefilterError
 from prefilter.serving.policy.policy import Outcome
 from prefilter.serving.schemas import BadRow
+from prefilter.serving.state import parts_of, running_of
 from prefilter.serving.stream.streaming import Broken, Ended, Released, Streaming
 from prefilter.serving.telemetry import where
 
@@ -40,7 +40,8 @@ MESSAGE = {
     },
 }
 Incoming = AsyncIterator[str | bytes]
-Deliver = Callable[[dict[str, Any]], Awaitable[None]]
+Event = Mapping[str, object]
+Deliver = Callable[[Event], Awaitable[None]]
 
 
 class Gone(Exception):
@@ -49,14 +50,14 @@ class Gone(Exception):
 
 async def exchange(connection: HTTPConnection, who: Principal, incoming: Incoming, deliver: Deliver) -> None:
     """Read messages and deliver events until the stream has ended; what goes wrong is its last event."""
-    settings, telemetry = part(connection, "settings"), part(connection, "telemetry")
-    request_id = getattr(connection.state, "request_id", None)
-    idle_s = settings.stream_idle_s
+    parts = parts_of(connection)
+    telemetry, idle_s = parts.telemetry, parts.settings.stream_idle_s
+    request_id: str | None = getattr(connection.state, "request_id", None)
     reader: asyncio.Task[None] | None = None
     streaming: Streaming | None = None
     end = "gone"
 
-    async def say(event: dict[str, Any]) -> None:
+    async def say(event: Event) -> None:
         try:
             async with asyncio.timeout(idle_s):
                 await deliver(event)
@@ -143,7 +144,7 @@ async def _read(incoming: Incoming, streaming: Streaming, *, idle_s: int) -> Non
 async def _opened(connection: HTTPConnection, who: Principal, raw: str | bytes) -> Streaming:
     """Read the first message; raises BadRequest, or Unprocessable for an unknown policy."""
     message = _message(raw, starts=True)
-    settings, screening = part(connection, "settings"), part(connection, "screening")
+    settings, running = parts_of(connection).settings, running_of(connection)
     fields = {name: message[name] for name in ("id", "language", "source", "context") if message.get(name) is not None}
     # The text itself comes later: whatever else an item may hold is checked as an item's.
     item = schemas.read_item(
@@ -153,9 +154,9 @@ async def _opened(connection: HTTPConnection, who: Principal, raw: str | bytes) 
         raise BadRequest(item.error.message, code=item.error.code, field="start")
     return Streaming(
         item,
-        await screening.policy(message.get("policy")),
-        screening=screening,
-        engine=part(connection, "engine"),
+        await running.screening.policy(message.get("policy")),
+        screening=running.screening,
+        engine=running.engine,
         principal=who,
         deadline_ms=settings.deadline_ms,
         max_chars=settings.max_stream_chars,
@@ -174,7 +175,7 @@ def _message(raw: str | bytes, *, starts: bool = False) -> dict[str, Any]:
     return schemas.check_object(body, required=required, optional=optional, storable=False)
 
 
-def _started(streaming: Streaming) -> dict[str, Any]:
+def _started(streaming: Streaming) -> Event:
     policy = streaming.policy
     return {
         "type": "started",
@@ -185,9 +186,9 @@ def _started(streaming: Streaming) -> dict[str, Any]:
     }
 
 
-def _ended(event: Ended) -> dict[str, Any]:
+def _ended(event: Ended) -> Event:
     decision, screened = event.decision, event.screened
-    body: dict[str, Any] = {
+    body: dict[str, object] = {
         "type": "cut" if event.cut else "done",
         "outcome": Outcome.ALLOW.value if decision is None else decision.outcome.value,
         "because": [] if decision is None else [because.to_json() for because in decision.because],
@@ -205,5 +206,5 @@ def _ended(event: Ended) -> dict[str, Any]:
     return body
 
 
-def _failed(error: PrefilterError, request_id: str | None) -> dict[str, Any]:
+def _failed(error: PrefilterError, request_id: str | None) -> Event:
     return {"type": "error", **error.to_json(request_id)}

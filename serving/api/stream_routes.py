@@ -11,17 +11,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import MutableMapping
-from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from prefilter.serving.admission.refusal import native
-from prefilter.serving.api.stream_exchange import END, MAX_MESSAGE_BYTES, MESSAGE, Gone, Incoming, exchange
-from prefilter.serving.api.wire import caller
+from prefilter.serving.api.callers import caller
+from prefilter.serving.api.stream_exchange import (
+    END,
+    MAX_MESSAGE_BYTES,
+    MESSAGE,
+    Event,
+    Gone,
+    Incoming,
+    exchange,
+)
 from prefilter.serving.auth import Principal
 from prefilter.serving.errors import BadRequest, PrefilterError
 
@@ -41,7 +48,7 @@ async def stream(websocket: WebSocket) -> None:
         return
     await websocket.accept()
 
-    async def deliver(event: dict[str, Any]) -> None:
+    async def deliver(event: Event) -> None:
         try:
             await websocket.send_text(json.dumps(event, ensure_ascii=True, separators=(",", ":")))
         except (WebSocketDisconnect, RuntimeError):
@@ -76,10 +83,10 @@ class _EventStream(Response):
         del self.headers["content-length"]
         self._request, self._who = request, who
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
 
-        async def deliver(event: dict[str, Any]) -> None:
+        async def deliver(event: Event) -> None:
             data = json.dumps(event, ensure_ascii=True, separators=(",", ":"))
             chunk = f"event: {event['type']}\ndata: {data}\n\n".encode("ascii")
             try:
@@ -101,7 +108,7 @@ async def _frames(websocket: WebSocket) -> Incoming:
         yield message["text"] if message.get("text") is not None else message.get("bytes") or b""
 
 
-async def _lines(receive: Any) -> Incoming:
+async def _lines(receive: Receive) -> Incoming:
     """Yield the lines of a body as they come in, then that nothing follows; raises Gone when the client goes away,
     BadRequest for a line that is too long, TooLarge as the gate does."""
     rest = b""

@@ -1,4 +1,4 @@
-"""The doors of others: endpoints that speak the wire formats of moderation services people already call.
+"""Third-party APIs: endpoints in the wire formats of OpenAI's moderation and of Perspective.
 
 Each reads a foreign body, calls the same use case as the native API, and answers in the foreign shape, its
 errors included. No scoring, no decisions and no SQL here.
@@ -13,18 +13,18 @@ from prefilter.serving.compat.openai import moderation_routes, openai_errors
 from prefilter.serving.compat.perspective import comment_routes, google_errors
 
 router = APIRouter()
-for door in (moderation_routes, comment_routes):
-    router.include_router(door.router)
+for routes in (moderation_routes, comment_routes):
+    router.include_router(routes.router)
 
-_DOORS: tuple[tuple[str, Refuse], ...] = (
+_REFUSALS: tuple[tuple[str, Refuse], ...] = (
     ("/v1/moderations", openai_errors.refusal),
     *((prefix, google_errors.refusal) for prefix in ("/v1alpha1", "/discovery", "/$discovery")),
 )
 
 
 def refuse_for(path: str) -> Refuse:
-    """Return how a request for `path` is refused: in its door's shape, else the native one."""
-    for prefix, refuse in _DOORS:
+    """Return how a request for `path` is refused: in its API's shape, else the native one."""
+    for prefix, refuse in _REFUSALS:
         if path == prefix or path.startswith(f"{prefix}/"):
             return refuse
     return native

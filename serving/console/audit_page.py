@@ -16,6 +16,7 @@ from prefilter.serving.audit.chain import AuditVerification, page, verify
 from prefilter.serving.console.console_session import Safety
 from prefilter.serving.console.guard import ConsoleRoute
 from prefilter.serving.console.rendering import render
+from prefilter.serving.state import parts_of
 
 PAGE_ENTRIES = 50
 
@@ -34,7 +35,7 @@ def audit_page(request: Request, who: Safety, before: Before = None, action: str
 @router.post("/audit/verify")
 def verify_chain(request: Request, who: Safety) -> Response:
     """Walk the chain and say whether it holds."""
-    return _show(request, who, verification=verify(request.app.state.store))
+    return _show(request, who, verification=verify(parts_of(request).store))
 
 
 def _show(
@@ -45,7 +46,7 @@ def _show(
     action: str = "",
     verification: AuditVerification | None = None,
 ) -> Response:
-    found = page(request.app.state.store, before=before, action=action or None, limit=PAGE_ENTRIES + 1)
+    found = page(parts_of(request).store, before=before, action=action or None, limit=PAGE_ENTRIES + 1)
     entries = found[:PAGE_ENTRIES]
     context = {
         "principal": who,

@@ -26,7 +26,8 @@ from prefilter.serving.console.guard import ConsoleRoute
 from prefilter.serving.console.masked_passage import pieces
 from prefilter.serving.console.queue_page import ON_PURPOSE, case_path, claim_next
 from prefilter.serving.console.rendering import render
-from prefilter.serving.triage import ClaimedCase, Triage
+from prefilter.serving.state import parts_of
+from prefilter.serving.triage import ClaimedCase
 
 # What makes a judgement hard, in a reviewer's words: the benign look-alikes every classifier stumbles over.
 REASONS: tuple[str, ...] = (
@@ -68,7 +69,7 @@ Judgement = Annotated[
 @router.get("/cases/{case_id}")
 def case_page(request: Request, who: Reviewer, case_id: str) -> Response:
     """Show the case this person holds; any other case is gone from here, and the page says where to."""
-    case = request.app.state.triage.current(who)
+    case = parts_of(request).triage.current(who)
     if case is None or case.case_id != case_id:
         return render(request, "case_gone.html", {"principal": who, "held": case}, status_code=404)
     now = datetime.now(UTC)
@@ -82,7 +83,7 @@ def case_page(request: Request, who: Reviewer, case_id: str) -> Response:
         "why_unscored": UNSCORED.get(case.unscored or ""),
         "meaning": taxonomy().get(case.category or ""),
         "now": now,
-        "lease_seconds": request.app.state.settings.lease_seconds,
+        "lease_seconds": parts_of(request).settings.lease_seconds,
         "idempotency_key": f"console-{secrets.token_urlsafe(18)}",
         "categories": _deciding_first(case.category),
         "deciding": case.category if case.category in CATEGORIES else None,
@@ -94,14 +95,14 @@ def case_page(request: Request, who: Reviewer, case_id: str) -> Response:
 @router.post("/cases/{case_id}/renew")
 def renew(request: Request, who: Reviewer, case_id: str, body: Held) -> Response:
     """Extend the lease; 409 when it is lost."""
-    lease = _triage(request).renew(case_id, who, lease_token=body["lease_token"])
+    lease = parts_of(request).triage.renew(case_id, who, lease_token=body["lease_token"])
     return JSONResponse({"expires_at": lease.expires_at.isoformat(), "now": datetime.now(UTC).isoformat()})
 
 
 @router.post("/cases/{case_id}/reveal")
 def reveal(request: Request, who: Reviewer, case_id: str, body: Held) -> Response:
-    """Answer with the whole text, and what it answers, in pieces, and record who asked."""
-    triage = _triage(request)
+    """Answer with the whole text and its context in pieces, and record who asked."""
+    triage = parts_of(request).triage
     revealed = triage.reveal(case_id, who, lease_token=body["lease_token"])
     case = triage.current(who)
     spans = [(span.start, span.end) for span in case.spans] if case and case.case_id == case_id else []
@@ -120,7 +121,7 @@ def review(
     idempotency_key: Annotated[str, Header()],
 ) -> Response:
     """Record the judgement once, however often it is sent, and claim the next case unless `stop` is set."""
-    triage = _triage(request)
+    triage = parts_of(request).triage
     triage.review(
         case_id,
         who,
@@ -132,33 +133,28 @@ def review(
         note=body.get("note"),
         idempotency_key=idempotency_key,
     )
-    return _onwards(request, who, body)
+    return _onwards(request, who, body.get("queue"), stop=body.get("stop") is True)
 
 
 @router.post("/cases/{case_id}/skip")
 def skip(request: Request, who: Reviewer, case_id: str, body: Leaving) -> Response:
     """Give the case to somebody else for good, and claim the next one."""
-    _triage(request).skip(case_id, who, lease_token=body["lease_token"])
-    return _onwards(request, who, body)
+    parts_of(request).triage.skip(case_id, who, lease_token=body["lease_token"])
+    return _onwards(request, who, body.get("queue"))
 
 
 @router.post("/cases/{case_id}/escalate")
 def escalate(request: Request, who: Reviewer, case_id: str, body: Leaving) -> Response:
     """Hand the case to a lead, and claim the next one."""
-    _triage(request).escalate(case_id, who, lease_token=body["lease_token"])
-    return _onwards(request, who, body)
+    parts_of(request).triage.escalate(case_id, who, lease_token=body["lease_token"])
+    return _onwards(request, who, body.get("queue"))
 
 
 @router.post("/cases/{case_id}/release")
 def release(request: Request, who: Reviewer, case_id: str, body: Held) -> Response:
     """Put the case back and go to the queues: releasing is how a person stops."""
-    _triage(request).release(case_id, who, lease_token=body["lease_token"])
+    parts_of(request).triage.release(case_id, who, lease_token=body["lease_token"])
     return JSONResponse({"location": f"{request.scope.get('root_path', '')}/console/queues"})
-
-
-def _triage(request: Request) -> Triage:
-    triage: Triage = request.app.state.triage
-    return triage
 
 
 def _hidden_spans(case: ClaimedCase) -> list[tuple[int, int]]:
@@ -170,15 +166,14 @@ def _deciding_first(category: str | None) -> list[str]:
     return sorted(CATEGORIES, key=lambda name: name != category)
 
 
-def _onwards(request: Request, who: Reviewer, body: dict[str, Any]) -> Response:
+def _onwards(request: Request, who: Reviewer, queue: str | None, *, stop: bool = False) -> Response:
     root = request.scope.get("root_path", "")
-    if body.get("stop") is True:
+    if stop:
         return JSONResponse({"location": f"{root}/console/queues"})
-    queue = body.get("queue")
     if queue in ON_PURPOSE and who.role in LEADS:
         # A lead who works through the escalated cases stays with them, and is not sent on into another queue.
-        case = _triage(request).claim(queue, who)
+        case = parts_of(request).triage.claim(queue, who)
         path = case_path(request, case) if case else f"{root}/console/queues?empty={queue}"
         return JSONResponse({"location": path})
     prefer = queue if queue and queue not in ON_PURPOSE else None
-    return JSONResponse({"location": case_path(request, claim_next(_triage(request), who, prefer))})
+    return JSONResponse({"location": case_path(request, claim_next(parts_of(request).triage, who, prefer))})

@@ -18,12 +18,18 @@ from prefilter.serving.errors import NotFound
 STATIC: dict[str, str] = {
     "console.css": "text/css",
     "case.js": "text/javascript",
+    "countdown.js": "text/javascript",
     "draft.js": "text/javascript",
     "forms.js": "text/javascript",
+    "keys.js": "text/javascript",
     "lease.js": "text/javascript",
+    "page.js": "text/javascript",
     "passage.js": "text/javascript",
     "policy.js": "text/javascript",
     "queues.js": "text/javascript",
+    "reveal.js": "text/javascript",
+    "review.js": "text/javascript",
+    "submission.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
 

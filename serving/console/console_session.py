@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from prefilter.serving.auth import Principal
 from prefilter.serving.errors import Forbidden, Unauthorised
+from prefilter.serving.state import parts_of
 
 COOKIE = "prefilter_session"
 PATH = "/console"
@@ -27,7 +28,7 @@ ADMINS = frozenset({"admin"})
 
 def remember(request: Request, response: Response, token: str) -> None:
     """Give the browser the session `token` until the session ends."""
-    settings = request.app.state.settings
+    settings = parts_of(request).settings
     response.set_cookie(
         COOKIE,
         token,
@@ -49,7 +50,7 @@ def principal(request: Request) -> Principal:
     token = request.cookies.get(COOKIE)
     if not token:
         raise Unauthorised("Log in first.")
-    who: Principal = request.app.state.auth.session(token)
+    who = parts_of(request).auth.session(token)
     request.state.principal = who
     return who
 

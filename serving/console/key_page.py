@@ -11,6 +11,7 @@ from prefilter.serving.console.console_session import Admin
 from prefilter.serving.console.form_fields import Fields
 from prefilter.serving.console.guard import ConsoleRoute
 from prefilter.serving.console.rendering import render
+from prefilter.serving.state import parts_of
 
 # What each role may do, in the words of the page.
 ROLE_WORDS: dict[str, str] = {
@@ -34,7 +35,7 @@ def keys_page(request: Request, who: Admin) -> Response:
 def create_key(request: Request, who: Admin, fields: Fields) -> Response:
     """Make a key and show it this once."""
     name = fields.get("name", "")
-    secret = request.app.state.auth.create_key(fields.get("role", ""), name, who)
+    secret = parts_of(request).auth.create_key(fields.get("role", ""), name, who)
     return _show(request, who, fresh=(name, secret))
 
 
@@ -42,19 +43,19 @@ def create_key(request: Request, who: Admin, fields: Fields) -> Response:
 def rotate_key(request: Request, who: Admin, fields: Fields) -> Response:
     """Replace a key's secret and show the new one this once."""
     name = fields.get("name", "")
-    secret = request.app.state.auth.rotate(name, who)
+    secret = parts_of(request).auth.rotate(name, who)
     return _show(request, who, fresh=(name, secret))
 
 
 @router.post("/keys/revoke")
 def revoke_key(request: Request, who: Admin, fields: Fields) -> Response:
     """End a key and its sessions."""
-    request.app.state.auth.revoke(fields.get("name", ""), who)
+    parts_of(request).auth.revoke(fields.get("name", ""), who)
     return RedirectResponse(f"{request.scope.get('root_path', '')}/console/keys", status_code=303)
 
 
 def _show(request: Request, who: Admin, *, fresh: tuple[str, str] | None = None) -> Response:
-    keys = request.app.state.auth.list_keys()
+    keys = parts_of(request).auth.list_keys()
     context = {
         "principal": who,
         "living": [key for key in keys if key.revoked_at is None],

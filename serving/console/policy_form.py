@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from prefilter.models.labels import ANY, CATEGORIES
 from prefilter.serving.errors import BadRequest
@@ -46,9 +45,9 @@ def rows(active: Policy, edited: Policy) -> list[EdgeRow]:
     return [EdgeRow(name, active.categories.get(name), edited.categories.get(name)) for name in ROWS]
 
 
-def body_of(fields: Mapping[str, str], base: Policy) -> dict[str, Any]:
+def body_of(fields: Mapping[str, str], base: Policy) -> dict[str, object]:
     """Read the form into a policy body; raises BadRequest naming the field that is no number from 0 to 1."""
-    categories: dict[str, Any] = {}
+    categories: dict[str, object] = {}
     for name in ROWS:
         review = _edge(fields, f"review-{name}", name)
         block = _edge(fields, f"block-{name}", name)

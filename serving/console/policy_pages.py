@@ -7,8 +7,7 @@ never runs the model: it decides the recent stored scores again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -21,7 +20,8 @@ from prefilter.serving.console.policy_form import body_of, rows
 from prefilter.serving.console.rendering import render
 from prefilter.serving.errors import BadRequest, NotFound, PrefilterError
 from prefilter.serving.policy.policy import Policy, PolicyError
-from prefilter.serving.policy.policy_book import PolicyBook, PolicyHistory
+from prefilter.serving.policy.policy_book import PolicyHistory
+from prefilter.serving.state import parts_of, running_of
 
 router = APIRouter(route_class=ConsoleRoute)
 
@@ -29,7 +29,7 @@ router = APIRouter(route_class=ConsoleRoute)
 @router.get("/policies")
 def policies_page(request: Request, who: Safety) -> Response:
     """List the policies with what each has active and drafted."""
-    return render(request, "policies.html", {"principal": who, "policies": _book(request).list()})
+    return render(request, "policies.html", {"principal": who, "policies": parts_of(request).policy_book.list()})
 
 
 @router.get("/policies/{name}")
@@ -55,7 +55,7 @@ def save_draft(request: Request, who: Safety, name: str, fields: Fields) -> Resp
     try:
         body = _read(request, name, fields)
         edited = _policy(name, body)
-        version = _book(request).draft(name, body, who, _reason(fields))
+        version = parts_of(request).policy_book.draft(name, body, who, _reason(fields))
     except PrefilterError as error:
         if error.status not in (400, 409, 422):
             raise
@@ -66,7 +66,7 @@ def save_draft(request: Request, who: Safety, name: str, fields: Fields) -> Resp
 @router.get("/policies/{name}/versions/{version}")
 def version_page(request: Request, who: Safety, name: str, version: int) -> Response:
     """Show one version against the active one: its differences, its effect, and the way to activate it."""
-    history = _book(request).get(name)
+    history = parts_of(request).policy_book.get(name)
     row = next((row for row in history.versions if row.version == version), None)
     if row is None:
         raise NotFound("There is no such version of this policy.")
@@ -85,14 +85,14 @@ def version_page(request: Request, who: Safety, name: str, version: int) -> Resp
 @router.post("/policies/{name}/versions/{version}/activate")
 def activate(request: Request, who: Safety, name: str, version: int, fields: Fields) -> Response:
     """Make a version decide from now on."""
-    _book(request).activate(name, version, who, _reason(fields), seen=_seen(fields))
+    parts_of(request).policy_book.activate(name, version, who, _reason(fields), seen=_seen(fields))
     return _to(request, f"/policies/{name}")
 
 
 @router.post("/policies/{name}/rollback")
 def roll_back(request: Request, who: Safety, name: str, fields: Fields) -> Response:
     """Return to the version that was active before."""
-    _book(request).rollback(name, who, _reason(fields), seen=_seen(fields))
+    parts_of(request).policy_book.rollback(name, who, _reason(fields), seen=_seen(fields))
     return _to(request, f"/policies/{name}")
 
 
@@ -102,11 +102,11 @@ def _editor(
     name: str,
     *,
     edited: Policy | None = None,
-    effect: Mapping[str, Any] | None = None,
+    effect: Mapping[str, object] | None = None,
     fields: Mapping[str, str] | None = None,
     problem: PrefilterError | None = None,
 ) -> Response:
-    history = _book(request).get(name)
+    history = parts_of(request).policy_book.get(name)
     active = _deciding(history)
     shown = edited or (active if history.active else _policy(name, history.versions[0].body))
     context = {
@@ -114,7 +114,7 @@ def _editor(
         "active": active,
         "edited": shown,
         "rows": rows(active, shown),
-        "uncalibrated": _uncalibrated(request),
+        "uncalibrated": running_of(request).scorer.uncalibrated,
         "typed": fields or {},
         "base_version": (fields or {}).get("base_version") or str(shown.version),
         "effect": effect,
@@ -126,16 +126,16 @@ def _editor(
     return render(request, "policy.html", context, status_code=problem.status if problem else 200)
 
 
-def _read(request: Request, name: str, fields: Mapping[str, str]) -> dict[str, Any]:
+def _read(request: Request, name: str, fields: Mapping[str, str]) -> dict[str, object]:
     raw = fields.get("base_version", "")
     known = raw.isdecimal() and len(raw) < 10 and int(raw) > 0
-    base = _version(request, name, int(raw)) if known else _deciding(_book(request).get(name))
+    base = _version(request, name, int(raw)) if known else _deciding(parts_of(request).policy_book.get(name))
     body = body_of(fields, base)
     _policy(name, body)
     return body
 
 
-def _policy(name: str, body: Mapping[str, Any], version: int = 0) -> Policy:
+def _policy(name: str, body: Mapping[str, object], version: int = 0) -> Policy:
     try:
         return Policy.from_body(name, version, body)
     except PolicyError as error:
@@ -143,7 +143,7 @@ def _policy(name: str, body: Mapping[str, Any], version: int = 0) -> Policy:
 
 
 def _version(request: Request, name: str, version: int) -> Policy:
-    return _book(request).version(name, version)
+    return parts_of(request).policy_book.version(name, version)
 
 
 def _deciding(history: PolicyHistory) -> Policy:
@@ -153,14 +153,9 @@ def _deciding(history: PolicyHistory) -> Policy:
     return _policy(history.name, history.active.body, history.active.version)
 
 
-def _effect(request: Request, name: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+def _effect(request: Request, name: str, body: Mapping[str, object]) -> Mapping[str, object]:
     # The same rule as live decisions: an uncalibrated category never blocks alone.
-    return _book(request).what_if(name, body, uncalibrated=_uncalibrated(request))
-
-
-def _uncalibrated(request: Request) -> Collection[str]:
-    found: Collection[str] = getattr(getattr(request.app.state, "scorer", None), "uncalibrated", ())
-    return found
+    return parts_of(request).policy_book.what_if(name, body, uncalibrated=running_of(request).scorer.uncalibrated)
 
 
 def _reason(fields: Mapping[str, str]) -> str:
@@ -174,11 +169,6 @@ def _seen(fields: Mapping[str, str]) -> int | None:
     """Return the version that decided when the page was made: a change is refused when it no longer does."""
     raw = fields.get("active_version", "")
     return int(raw) if raw.isascii() and raw.isdecimal() and len(raw) < 10 else None
-
-
-def _book(request: Request) -> PolicyBook:
-    book: PolicyBook = request.app.state.policybook
-    return book
 
 
 def _to(request: Request, path: str) -> RedirectResponse:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -19,6 +18,7 @@ from prefilter.serving.auth import Principal
 from prefilter.serving.console.console_session import Reviewer
 from prefilter.serving.console.guard import ConsoleRoute
 from prefilter.serving.console.rendering import render, since
+from prefilter.serving.state import parts_of
 from prefilter.serving.triage import ClaimedCase, QueueView, Triage
 
 REFRESH_MS = 5_000
@@ -31,7 +31,7 @@ router = APIRouter(route_class=ConsoleRoute)
 @router.get("/queues")
 def queues_page(request: Request, who: Reviewer, empty: str = "") -> Response:
     """Show every queue of this person in which something waits, and the case they hold, if any."""
-    triage: Triage = request.app.state.triage
+    triage = parts_of(request).triage
     views = triage.queues(who)
     context = {
         "principal": who,
@@ -47,7 +47,7 @@ def queues_page(request: Request, who: Reviewer, empty: str = "") -> Response:
 @router.get("/queues/events")
 def queue_events(request: Request, who: Reviewer) -> Response:
     """Answer one server-sent event with the counts, and the time after which to come again."""
-    views = request.app.state.triage.queues(who)
+    views = parts_of(request).triage.queues(who)
     data = json.dumps(
         {"total": _total(views), "queues": [_row(view) for view in views if view.open or view.leased]}
     )
@@ -58,13 +58,13 @@ def queue_events(request: Request, who: Reviewer) -> Response:
 @router.post("/queues/claim")
 def claim_any(request: Request, who: Reviewer) -> Response:
     """Take the next case from the queue whose oldest case waits longest, and show it."""
-    return show_or_queues(request, claim_next(request.app.state.triage, who))
+    return show_or_queues(request, claim_next(parts_of(request).triage, who))
 
 
 @router.post("/queues/{name}/claim")
 def claim_one(request: Request, who: Reviewer, name: str) -> Response:
     """Take the next case of one queue and show it."""
-    return show_or_queues(request, request.app.state.triage.claim(name, who), name)
+    return show_or_queues(request, parts_of(request).triage.claim(name, who), name)
 
 
 def claim_next(triage: Triage, who: Principal, prefer: str | None = None) -> ClaimedCase | None:
@@ -96,7 +96,7 @@ def _total(views: Sequence[QueueView]) -> dict[str, int]:
     return {"open": sum(view.open for view in views), "leased": sum(view.leased for view in views)}
 
 
-def _row(view: QueueView) -> dict[str, Any]:
+def _row(view: QueueView) -> dict[str, object]:
     return {"name": view.name, "open": view.open, "leased": view.leased, "oldest": since(view.oldest_at)}
 
 

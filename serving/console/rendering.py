@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import jinja2
 from starlette.requests import Request
@@ -88,7 +87,7 @@ def templates() -> Jinja2Templates:
 def render(
     request: Request,
     name: str,
-    context: Mapping[str, Any],
+    context: Mapping[str, object],
     *,
     status_code: int = 200,
     headers: Mapping[str, str] | None = None,

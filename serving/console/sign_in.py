@@ -11,6 +11,7 @@ from prefilter.serving.console.form_fields import Fields
 from prefilter.serving.console.guard import ConsoleRoute
 from prefilter.serving.console.rendering import render
 from prefilter.serving.errors import Overloaded, Unauthorised
+from prefilter.serving.state import parts_of
 
 router = APIRouter(route_class=ConsoleRoute)
 
@@ -24,10 +25,11 @@ def log_in_page(request: Request, ended: bool = False) -> Response:
 @router.post("/login")
 def log_in(request: Request, fields: Fields) -> Response:
     """Exchange a key for a session cookie; a wrong key and too many tries are told on the same page."""
+    parts = parts_of(request)
     client = request.client.host if request.client else "unknown"
     try:
-        token = request.app.state.auth.login(fields.get("key", ""), client)
-        who = request.app.state.auth.session(token)
+        token = parts.auth.login(fields.get("key", ""), client)
+        who = parts.auth.session(token)
     except Unauthorised:
         return _refuse(request, 401, "This key is not known, or it was revoked.", {})
     except Overloaded as error:
@@ -35,7 +37,7 @@ def log_in(request: Request, fields: Fields) -> Response:
         problem = f"Too many tries. Wait {wait_s} seconds, then try again."
         return _refuse(request, 429, problem, {"Retry-After": str(wait_s)})
     # Somebody whose session ended in the middle of a case goes on with it.
-    held = request.app.state.triage.current(who) if who.role in REVIEWERS else None
+    held = parts.triage.current(who) if who.role in REVIEWERS else None
     response = _to(request, f"/console/cases/{held.case_id}" if held else home_of(who))
     remember(request, response, token)
     return response
@@ -46,7 +48,7 @@ def log_out(request: Request) -> Response:
     """End the session here and on the server."""
     token = request.cookies.get(COOKIE)
     if token:
-        request.app.state.auth.logout(token)
+        parts_of(request).auth.logout(token)
     response = _to(request, "/console/login")
     forget(response)
     return response

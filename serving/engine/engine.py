@@ -31,23 +31,17 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING
 
 from prefilter.models.scored import Scored
+from prefilter.serving.engine.row import Row, RowScorer, chars, estimate, unscored
 from prefilter.serving.engine.turns import Turns
-from prefilter.serving.engine.work import (
-    Caller,
-    Row,
-    RowScorer,
-    Step,
-    Windows,
-    chars,
-    estimate,
-    next_window,
-    settle,
-    unscored,
-)
+from prefilter.serving.engine.waiting_caller import Caller, Step, Windows, complete, next_window, settle
 from prefilter.serving.errors import NotReady, Overloaded
+
+if TYPE_CHECKING:  # the engine loads no model
+    from prefilter.models.onnx_network import Run
+    from prefilter.models.scorer import Prepared
 
 logger = logging.getLogger("prefilter.engine")
 
@@ -236,33 +230,38 @@ class Engine:
         """Prepare a row and queue its windows, but for the first `begun`; None where none is to be run."""
         if caller.closed:
             return None
-        text, language, context, certificate, keep, known = caller.rows[row]
-        runs: list[Any] = []
-        try:
-            found = self._scorer.prepare(
-                text, language=language, context=context, certificate=certificate, keep=keep
-            )
-            if not isinstance(found, Scored):
-                runs = [None] * len(found.windows) if known is None else known.known(found.windows)
-        except Exception as fault:
-            found = _faulted(fault)
-        todo = [number for number, run in enumerate(runs) if run is None]
+        found = self._windows(caller.rows[row], row, begun=begun)
+        todo = 0 if isinstance(found, Scored) else len(found.todo)
         with self._condition:
             caller.preparing = False
             if caller not in self._callers:
                 return None
-            if todo:
-                self._hold(caller, row, found.tokens * len(todo) // len(runs))
-                windows = Windows(row, found, runs, todo, missing=len(todo), begun=begun)
-                if begun < len(todo):
-                    caller.windows.append(windows)
+            if isinstance(found, Windows) and todo:
+                self._hold(caller, row, found.prepared.tokens * todo // len(found.runs))
+                if begun < todo:
+                    caller.windows.append(found)
             if caller.has_work:
                 self._turns.wait(caller, left=caller.left)
-                self._condition.notify(max(1, len(todo) - begun))
-        if todo:
-            return windows
-        self._answer(caller, row, found if isinstance(found, Scored) else self._conclude(found, runs))
+                self._condition.notify(max(1, todo - begun))
+        if isinstance(found, Windows) and todo:
+            return found
+        self._answer(caller, row, found if isinstance(found, Scored) else self._conclude(found.prepared, found.runs))
         return None
+
+    def _windows(self, row: Row, number: int, *, begun: int) -> Windows | Scored:
+        """Prepare a row: its windows, of which none may be left to run, or its answer where it has none."""
+        try:
+            found = self._scorer.prepare(
+                row.text, language=row.language, context=row.context, certificate=row.certificate, keep=row.keep
+            )
+            if isinstance(found, Scored):
+                return found
+            known = row.known
+            runs: list[Run | None] = [None] * len(found.windows) if known is None else known.known(found.windows)
+        except Exception as fault:
+            return _faulted(fault)
+        todo = [place for place, run in enumerate(runs) if run is None]
+        return Windows(number, found, runs, todo, missing=len(todo), begun=begun)
 
     def _run(self, step: Step) -> None:
         caller, row, windows, number = step
@@ -289,9 +288,9 @@ class Engine:
         if answer is not None:
             self._answer(caller, row, answer)
 
-    def _conclude(self, prepared: Any, runs: Sequence[Any]) -> Scored:
+    def _conclude(self, prepared: Prepared, runs: Sequence[Run | None]) -> Scored:
         try:
-            return self._scorer.conclude(prepared, runs)
+            return self._scorer.conclude(prepared, complete(runs))
         except Exception as fault:
             return _faulted(fault)
 

@@ -2,7 +2,7 @@
 
 `Store` opens the database and hands out transactions; each file beside it holds the statements of one noun,
 as functions that take the open connection first and return frozen values. The use cases (triage, screening,
-auth, policybook) begin the transaction and say what belongs into it.
+auth, policy book) begin the transaction and say what belongs into it.
 """
 
 from __future__ import annotations

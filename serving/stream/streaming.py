@@ -21,7 +21,7 @@ from prefilter.models.scored import Scored
 from prefilter.models.text.normalisation import RowError, settled
 from prefilter.serving.auth import Principal
 from prefilter.serving.engine.engine import Engine
-from prefilter.serving.engine.work import Row
+from prefilter.serving.engine.row import Row
 from prefilter.serving.policy.policy import Decision, Outcome, Policy
 from prefilter.serving.schemas import Item
 from prefilter.serving.screening import ScreenedItem, Screening

@@ -1,4 +1,4 @@
-"""The proxy example before a small chat server: a chat client reads what is allowed, and no more than was promised."""
+"""The proxy example in front of a small chat server: a chat client reads what is allowed, and nothing unscreened."""
 
 from __future__ import annotations
 

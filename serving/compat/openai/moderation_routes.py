@@ -2,7 +2,7 @@
 
 A client of OpenAI's changes its base URL and nothing else. `flagged` is true where the active policy, if it is
 enforced, does not allow the text, so also where it could not be scored; `categories` says which of the 13 it is
-flagged for (`openai_categories`). Everything OpenAI has no word for stands under
+flagged for (`openai_categories`). Everything OpenAI has no word for is under
 `x_prefilter`: in each result the decision, and once per answer what the categories are made of.
 """
 
@@ -11,21 +11,22 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from prefilter.serving.admission.request_gate import CLIENT_GONE
-from prefilter.serving.api.request_screening import screened
-from prefilter.serving.api.scored_fields import named, scores_of, spans_of
-from prefilter.serving.api.wire import answer, caller, document, part, read_items
+from prefilter.serving.api.answers import answer, named, scores_of, spans_of
+from prefilter.serving.api.callers import caller
+from prefilter.serving.api.interruptible_screening import screened
+from prefilter.serving.api.request_bodies import document, read_items
 from prefilter.serving.compat.openai.moderation_body import read_moderation
 from prefilter.serving.compat.openai.openai_categories import marked, openai_categories
 from prefilter.serving.errors import BadRequest, Unprocessable
 from prefilter.serving.policy.policy import Outcome
 from prefilter.serving.screening import ScreenedItem, ScreeningResult
+from prefilter.serving.state import parts_of, running_of
 
 router = APIRouter(tags=["openai"])
 
@@ -92,7 +93,7 @@ async def moderations(request: Request) -> Response:
     return response
 
 
-def _body(result: ScreeningResult) -> dict[str, Any]:
+def _body(result: ScreeningResult) -> dict[str, object]:
     return {
         "id": f"modr-{secrets.token_hex(12)}",
         "model": result.model_version,
@@ -104,7 +105,7 @@ def _body(result: ScreeningResult) -> dict[str, Any]:
     }
 
 
-def _result(row: ScreenedItem, result: ScreeningResult) -> dict[str, Any]:
+def _result(row: ScreenedItem, result: ScreeningResult) -> dict[str, object]:
     assert row.scored is not None
     assert row.decision is not None
     scored, decision = row.scored, row.decision
@@ -113,7 +114,7 @@ def _result(row: ScreenedItem, result: ScreeningResult) -> dict[str, Any]:
     because = [ground.category for ground in decision.because]
     true = marked(scored.scores, bands, because) if flagged else frozenset()
     categories = openai_categories()
-    own: dict[str, Any] = {
+    own: dict[str, object] = {
         "outcome": decision.outcome.value,
         "because": [ground.to_json() for ground in decision.because],
         "spans": spans_of(scored.spans),
@@ -138,11 +139,12 @@ def _result(row: ScreenedItem, result: ScreeningResult) -> dict[str, Any]:
 
 def _headers(request: Request, started: float) -> dict[str, str]:
     """Return the rate-limit headers OpenAI's clients read: what is inside now, not what a key has used up."""
-    settings, engine = part(request, "settings"), part(request, "engine")
+    parts, engine = parts_of(request), running_of(request).engine
+    settings = parts.settings
     wait = f"{engine.retry_after_s()}s" if engine.queued_tokens else "0s"
     return {
         "x-ratelimit-limit-requests": str(settings.max_waiting),
-        "x-ratelimit-remaining-requests": str(max(0, settings.max_waiting - part(request, "admission").inside)),
+        "x-ratelimit-remaining-requests": str(max(0, settings.max_waiting - parts.admission.inside)),
         "x-ratelimit-reset-requests": wait,
         "x-ratelimit-limit-tokens": str(settings.max_queued_tokens),
         "x-ratelimit-remaining-tokens": str(max(0, settings.max_queued_tokens - engine.queued_tokens)),

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,7 +27,7 @@ class OpenAICategory:
     heads: tuple[str, ...]
     stands_for: tuple[str, ...]
     kind: str
-    quality: Mapping[str, Any]
+    quality: Mapping[str, object]
 
     def score(self, scores: Mapping[str, np.float32]) -> float:
         """Return the category's score in [0, 1]; 0.0 for a text without scores."""
@@ -44,7 +43,7 @@ class OpenAICategory:
             for head in self.heads
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return what an answer says of it: `{"kind", "from", "quality"}`; `quality` null where unmeasured."""
         return {"kind": self.kind, "from": list(self.heads), "quality": dict(self.quality) or None}
 

@@ -1,4 +1,4 @@
-"""The attributes of the Perspective door, and which heads of ours answer for each.
+"""The attributes of the Perspective API, and which heads of ours answer for each.
 
 Seven names of the service that its clients know. A *trained* attribute is one head, calibrated where the head is;
 a *derived* one is made from several, is calibrated to nothing, and says why it is what it is. Names that

@@ -1,4 +1,4 @@
-"""The bodies of the Perspective door: a comment with what is asked about it, or with what somebody says of it.
+"""The bodies of the Perspective API: a comment with what is asked about it, or with what somebody says of it.
 
 They are read as Google's services read JSON: a name in camelCase or snake_case, null for an absent field, an unknown
 name refused. Everything that is asked is read or refused; `sessionId` alone means nothing here. Knows no web framework
@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
 from prefilter.models.text.context import check_context, given_context
 from prefilter.models.text.language import READABLE
@@ -37,6 +37,8 @@ _HUMP = re.compile(r"_([a-z])")
 _TEXT_TYPES = (None, "TEXT_TYPE_UNSPECIFIED", "PLAIN_TEXT", "HTML")
 _SCORE_TYPES = (None, "SCORE_TYPE_UNSPECIFIED", PROBABILITY)
 _WORDS: dict[type, str] = {str: "a string", bool: "true or false", dict: "an object", list: "a list"}
+
+Value = TypeVar("Value")
 
 Names = Collection[str]
 """Those of the attributes that can be asked for."""
@@ -129,7 +131,7 @@ def read_suggestion(raw: bytes, *, names: Names, max_text_chars: int) -> Suggest
     return Suggestion(comment, tuple(scores))
 
 
-def _suggested(given: Mapping[str, Any], name: str, where: str, *, length: int) -> list[SuggestedScore]:
+def _suggested(given: Mapping[str, object], name: str, where: str, *, length: int) -> list[SuggestedScore]:
     found = []
     if given.get("summaryScore") is not None:
         found.append(SuggestedScore(name, _score(given["summaryScore"], name, f"{where}.summary_score")))
@@ -156,7 +158,7 @@ def _score(value: object, name: str, where: str) -> float:
     return score
 
 
-def _comment(body: Mapping[str, Any], max_text_chars: int) -> Comment:
+def _comment(body: Mapping[str, object], max_text_chars: int) -> Comment:
     sent, plain = _text(body.get("comment"), "comment")
     if check_text(plain.text, max_chars=None) is not None:
         raise BadComment("COMMENT_EMPTY", "Comment must be non-empty.")
@@ -194,7 +196,7 @@ def _text(value: object, where: str) -> tuple[str, Plain]:
     return sent, text_of(sent) if hypertext else Plain(sent)
 
 
-def _context(body: Mapping[str, Any], max_text_chars: int) -> str | None:
+def _context(body: Mapping[str, object], max_text_chars: int) -> str | None:
     """Return what the comment answers: the entries in order, or the article and then the comment above this one."""
     given = _object(body.get("context"), {"entries", "articleAndParentComment"}, "context")
     entries = _get(given, "entries", list, "context") or []
@@ -215,18 +217,18 @@ def _context(body: Mapping[str, Any], max_text_chars: int) -> str | None:
     return given_context(context)
 
 
-def _body(raw: bytes, known: Names) -> dict[str, Any]:
+def _body(raw: bytes, known: Names) -> dict[str, object]:
     # An empty body is an empty message.
     return _object(schemas.read_json(raw) if raw.strip() else {}, known, "")
 
 
-def _object(value: object, known: Names, where: str) -> dict[str, Any]:
+def _object(value: object, known: Names, where: str) -> dict[str, object]:
     """Return an object with its names in camelCase; {} for an absent one. Raises BadRequest."""
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise BadRequest(f"Invalid value at '{where or 'body'}', must be an object", code="wrong_type", field=where)
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for name, given in value.items():
         plain = _HUMP.sub(lambda hump: hump[1].upper(), name)
         if plain not in known:
@@ -246,7 +248,7 @@ def _twice(where: str) -> BadRequest:
     return BadRequest(message, code="duplicate_field", field=where)
 
 
-def _get(given: Mapping[str, Any], name: str, kind: type, where: str = "") -> Any:
+def _get(given: Mapping[str, object], name: str, kind: type[Value], where: str = "") -> Value | None:
     """Return a field of this type, None where it is absent. Raises BadRequest."""
     value = given.get(name)
     if value is not None and not isinstance(value, kind):

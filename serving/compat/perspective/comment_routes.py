@@ -1,4 +1,4 @@
-"""The Perspective door: `comments:analyze` and `comments:suggestscore`, and the document that describes them.
+"""The routes of the Perspective API: `comments:analyze` and `comments:suggestscore`, and the document that describes them.
 
 A client of Perspective changes its host and nothing else. Its keys come in the query, where they stay: the log, the
 metrics and every error know only the route. A comment is screened like any item, by the transformer always, since the
@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from fastapi import APIRouter, Security
 from fastapi.security import APIKeyQuery
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -24,8 +25,10 @@ from prefilter.models.text.language import READABLE, identify
 from prefilter.models.text.normalisation import normalise
 from prefilter.serving import suggestions
 from prefilter.serving.admission.request_gate import CLIENT_GONE
-from prefilter.serving.api.request_screening import parts_scored, screened
-from prefilter.serving.api.wire import answer, caller, holder, part, raw_body, run
+from prefilter.serving.api.answers import answer
+from prefilter.serving.api.callers import caller, holder
+from prefilter.serving.api.interruptible_screening import screened
+from prefilter.serving.api.request_bodies import raw_body
 from prefilter.serving.auth import Principal
 from prefilter.serving.compat.perspective import discovery
 from prefilter.serving.compat.perspective.attributes import ATTRIBUTES, offered
@@ -38,14 +41,25 @@ from prefilter.serving.compat.perspective.comment_bodies import (
 )
 from prefilter.serving.compat.perspective.google_errors import ApiKeyInvalid, DeadlineExceeded, language_unsupported
 from prefilter.serving.compat.perspective.sentences import sentences
+from prefilter.serving.engine.row import Row
 from prefilter.serving.errors import BadRequest, InternalFault, NotFound, Overloaded, Unauthorised
 from prefilter.serving.schemas import Item
+from prefilter.serving.state import parts_of, running_of
 
 _key = APIKeyQuery(name="key", scheme_name="PerspectiveKey", auto_error=False, description="A pipeline's key.")
 router = APIRouter(tags=["perspective"])
 
 _HOST = re.compile(r"https?://[A-Za-z0-9.\-_]{1,255}(?::\d{1,5})?/|https?://\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?/")
-Read = Callable[..., Any]
+Body = TypeVar("Body")
+Body_co = TypeVar("Body_co", covariant=True)
+
+
+class ReadsComment(Protocol[Body_co]):
+    """Reads a body about a comment: `names` are the attributes that can be asked for."""
+
+    def __call__(self, raw: bytes, /, *, names: Collection[str], max_text_chars: int) -> Body_co:
+        """Return what the body says; raises BadRequest."""
+        ...
 
 
 def _described(request: str, response: str) -> dict[str, Any]:
@@ -83,9 +97,9 @@ def _described(request: str, response: str) -> dict[str, Any]:
 async def analyze(request: Request) -> Response:
     """Screen the comment and answer the requested attributes."""
     who = await asyncio.to_thread(_caller, request)
-    asked: Analysis = await _read(request, read_analysis)
+    asked = await _read(request, read_analysis)
     comment = asked.comment
-    context = comment.context if part(request, "scorer").reads_context else None
+    context = comment.context if running_of(request).scorer.reads_context else None
     item = Item(None, comment.plain.text, comment.language, context=context)
     result = await screened(request, [item], principal=who, exact=True, keep=asked.keep)
     if result is None:
@@ -96,7 +110,7 @@ async def analyze(request: Request) -> Response:
     assert row.scored is not None
     _check_scored(row.scored, asked)
     spans = await _spans(request, comment, row.scored) if asked.spans else [(comment.whole, row.scored)]
-    body: dict[str, Any] = {"attributeScores": _scores(asked, row.scored, spans)}
+    body: dict[str, object] = {"attributeScores": _scores(asked, row.scored, spans)}
     detected = [row.scored.language or READABLE]
     body |= {"languages": list(comment.languages) or detected, "detectedLanguages": detected}
     if comment.client_token is not None:
@@ -114,18 +128,18 @@ async def suggest(request: Request) -> Response:
     """Keep the scores as outside labels, which nothing of ours trusts."""
     who = await asyncio.to_thread(_caller, request)
     said = await _read(request, read_suggestion)
-    comment: Comment = said.comment
-    await run(
+    comment = said.comment
+    await run_in_threadpool(
         suggestions.suggest,
-        part(request, "store"),
+        parts_of(request).store,
         comment.plain.text,
         said.scores,
         principal=who,
         languages=comment.languages,
         community_id=comment.community_id,
     )
-    detected = await run(_identified, comment.plain.text)
-    body: dict[str, Any] = {"requestedLanguages": list(comment.languages), "detectedLanguages": detected}
+    detected = await run_in_threadpool(_identified, comment.plain.text)
+    body: dict[str, object] = {"requestedLanguages": list(comment.languages), "detectedLanguages": detected}
     if comment.client_token is not None:
         body["clientToken"] = comment.client_token
     return answer(body)
@@ -148,17 +162,17 @@ def _caller(request: Request) -> Principal:
     key = request.query_params.get("key") or request.headers.get("x-goog-api-key")
     if key is None or key == "":
         return caller(request, "pipeline")
-    part(request, "engine")
+    running_of(request)
     try:
         return holder(request, key, "pipeline")
     except Unauthorised:
         raise ApiKeyInvalid from None
 
 
-async def _read(request: Request, read: Read) -> Any:
+async def _read(request: Request, read: ReadsComment[Body]) -> Body:
     raw = await raw_body(request)
-    names = offered(part(request, "scorer").categories)
-    return await run(read, raw, names=names, max_text_chars=part(request, "settings").max_text_chars)
+    names, max_text_chars = offered(running_of(request).scorer.categories), parts_of(request).settings.max_text_chars
+    return await run_in_threadpool(read, raw, names=names, max_text_chars=max_text_chars)
 
 
 def _check_scored(scored: Scored, asked: Analysis) -> None:
@@ -186,8 +200,11 @@ async def _spans(request: Request, comment: Comment, whole: Scored) -> list[tupl
     places_sent = [comment.span(start, end) for start, end in places]
     if len(places) == 1:
         return [(places_sent[0], whole)]
+    # Nothing of the parts of a text that is screened as a whole is decided, recorded or kept.
+    rows = [Row(text[start:end], comment.language, keep=False) for start, end in places]
+    engine, deadline_ms = running_of(request).engine, parts_of(request).settings.deadline_ms
     try:
-        parts = await parts_scored(request, [text[start:end] for start, end in places], comment.language)
+        parts = await engine.score(rows, deadline_ms=deadline_ms)
     except Overloaded:
         return [(comment.whole, whole)]
     return [(place, scored) for place, scored in zip(places_sent, parts, strict=True) if scored.scores]
@@ -195,9 +212,9 @@ async def _spans(request: Request, comment: Comment, whole: Scored) -> list[tupl
 
 def _scores(
     asked: Analysis, whole: Scored, spans: Sequence[tuple[tuple[int, int], Scored]]
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, dict[str, object]]:
     """Return the scores of every attribute that is not below its threshold."""
-    found = {}
+    found: dict[str, dict[str, object]] = {}
     for name, threshold in asked.thresholds.items():
         score = ATTRIBUTES[name].score(whole.scores)
         if threshold is None or float(score) >= threshold:
@@ -211,7 +228,7 @@ def _scores(
     return found
 
 
-def _value(score: np.float32) -> Mapping[str, Any]:
+def _value(score: np.float32) -> Mapping[str, object]:
     return {"value": float(score), "type": PROBABILITY}
 
 

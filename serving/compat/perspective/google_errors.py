@@ -1,4 +1,4 @@
-"""Errors as Google's services write them: what every failure behind the Perspective door looks like.
+"""Errors as Google's services write them: what every failure of the Perspective API looks like.
 
 `{"error": {"code", "message", "status", "details"}}`. `status` is the name that google.rpc gives the HTTP code.
 `details` is never empty, since clients look into its first entry unasked: what is wrong with a comment, how long to
@@ -11,7 +11,6 @@ like one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from prefilter.serving.admission.refusal import Refusal, written
 from prefilter.serving.errors import BadRequest, PrefilterError, Unauthorised
@@ -38,8 +37,8 @@ _HTTP_STATUSES = {422: 400}
 class BadComment(BadRequest):
     """The comment cannot be scored as asked."""
 
-    def __init__(self, error_type: str, message: str, **more: Any) -> None:
-        """`error_type`: Perspective's own word, as COMMENT_EMPTY; `more`: what stands beside it."""
+    def __init__(self, error_type: str, message: str, **more: object) -> None:
+        """`error_type`: Perspective's own word, as COMMENT_EMPTY; `more`: its further fields."""
         super().__init__(message, code=error_type.lower())
         self.detail = {"@type": f"{_TYPE}google.commentanalyzer.v1alpha1.Error", "errorType": error_type, **more}
 
@@ -79,7 +78,7 @@ def refusal(error: PrefilterError, request_id: str | None) -> Refusal:
     return written(error, status, body)
 
 
-def _detail(error: PrefilterError) -> Mapping[str, Any]:
+def _detail(error: PrefilterError) -> Mapping[str, object]:
     if isinstance(error, BadComment):
         return error.detail
     if isinstance(error, ApiKeyInvalid):
@@ -90,5 +89,5 @@ def _detail(error: PrefilterError) -> Mapping[str, Any]:
     return _any("google.rpc.ErrorInfo", reason=error.code.upper(), domain="prefilter")
 
 
-def _any(type_name: str, **parts: Any) -> dict[str, Any]:
+def _any(type_name: str, **parts: object) -> dict[str, object]:
     return {"@type": f"{_TYPE}{type_name}", **parts}

@@ -1,4 +1,4 @@
-"""Work: what callers hand to the engine, and how far each of it has come.
+"""The callers who wait for the engine, and how far the work of each has come.
 
 A caller waits for rows; a row that needs the network has windows; a step is one turn of a worker. Values and
 their bookkeeping, which whoever holds the engine's lock changes. Knows no threads and no queue.
@@ -11,71 +11,16 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from prefilter.models.scored import Scored
+from prefilter.serving.engine.row import Row
+
+if TYPE_CHECKING:  # the engine loads no model
+    from prefilter.models.onnx_network import Run
+    from prefilter.models.scorer import Prepared
 
 logger = logging.getLogger("prefilter.engine")
-
-CHARS_PER_TOKEN = 4
-ROW_TOKENS = 4
-"""Marks around a row's pieces, and what the shortest row costs beside its pieces."""
-
-CHANGED_TOKENS = 256
-
-
-class Known(Protocol):
-    """What the network said before of windows like those of a row."""
-
-    def known(self, windows: Sequence[Any]) -> list[Any]:
-        """Return what it said of each window, None where it must be asked."""
-        ...
-
-    def learn(self, window: Any, run: Any) -> None:
-        """Keep what it said."""
-        ...
-
-
-class Row(NamedTuple):
-    """What is scored: the text as sent, its declared language, what it answers, the certificate under which
-    the fast stage may clear it (None: the transformer scores it), whether its answer may be kept and given
-    again, and what is known of its windows."""
-
-    text: object
-    language: str | None = None
-    context: str | None = None
-    certificate: str | None = None
-    keep: bool = True
-    known: Known | None = None
-
-
-class RowScorer(Protocol):
-    """What the engine needs of a scorer, from any thread: a row prepared, a window run, a row concluded."""
-
-    def prepare(
-        self,
-        text: object,
-        *,
-        language: str | None = None,
-        context: object = None,
-        certificate: str | None = None,
-        keep: bool = True,
-    ) -> Any:
-        """Return a Scored where no network is needed, else what has `windows` and `tokens`."""
-        ...
-
-    def run(self, window: Any) -> Any:
-        """Run one window."""
-        ...
-
-    def conclude(self, prepared: Any, runs: Sequence[Any]) -> Scored:
-        """Return the answer of a row whose windows were all run, in order."""
-        ...
-
-
-def unscored(reason: str) -> Scored:
-    """Return the answer for a valid text that got no scores."""
-    return Scored({}, unscored=reason)
 
 
 @dataclass(eq=False, slots=True)
@@ -83,8 +28,8 @@ class Windows:
     """A prepared row: which of its windows are to be run, how many were begun, and what those that are done gave."""
 
     row: int
-    prepared: Any = field(repr=False)
-    runs: list[Any] = field(repr=False)
+    prepared: Prepared = field(repr=False)
+    runs: list[Run | None] = field(repr=False)
     todo: list[int]
     missing: int
     begun: int = 0
@@ -92,7 +37,7 @@ class Windows:
     @property
     def cost(self) -> int:
         """The tokens of one window."""
-        return max(1, int(self.prepared.tokens) // len(self.runs))
+        return max(1, self.prepared.tokens // len(self.runs))
 
 
 @dataclass(eq=False, slots=True)
@@ -142,15 +87,12 @@ def next_window(caller: Caller) -> Step:
     return step
 
 
-def chars(row: Row) -> int:
-    """Return how many characters a row has, its context's too."""
-    return sum(len(part) for part in (row.text, row.context) if isinstance(part, str))
-
-
-def estimate(row: Row) -> int:
-    """Return about how many tokens a row will cost: of one whose windows are known, two windows at most."""
-    tokens = chars(row) // CHARS_PER_TOKEN
-    return ROW_TOKENS + (tokens if row.known is None else min(tokens, CHANGED_TOKENS))
+def complete(runs: Sequence[Run | None]) -> list[Run]:
+    """Return what the windows of a row gave; raises ValueError unless every one was run."""
+    found = [run for run in runs if run is not None]
+    if len(found) < len(runs):
+        raise ValueError("a window has not been run")
+    return found
 
 
 def settle(caller: Caller) -> None:

@@ -1,11 +1,17 @@
-"""What every API writes alike of a screened item: its scores, what speaks for them, the policy that decided."""
+"""Answers: JSON as every route writes it, and the fields of a screened item that all of them write alike.
+
+The shapes of all answers are TypedDicts: the type checker sees that a route builds what its description says, and
+the OpenAPI document is made of them; nothing is validated while answering.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 from pydantic import Field
+from starlette.responses import Response
 from typing_extensions import NotRequired, TypedDict
 
 from prefilter.models.scored import FAST, FULL, Evidence, Scored
@@ -45,6 +51,12 @@ class PolicyName(TypedDict):
 
     name: str
     version: int
+
+
+def answer(body: Mapping[str, object], *, status: int = 200) -> Response:
+    """Write a JSON answer; characters outside ASCII are escaped, so that any string can be written."""
+    content = json.dumps(body, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
+    return Response(content, status_code=status, media_type="application/json")
 
 
 def scores_of(scored: Scored) -> dict[str, float]:
