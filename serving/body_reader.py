@@ -1,6 +1,6 @@
 """Bodies checked against what describes them: a TypedDict is the parser, the type that routes use, and the schema.
 
-A body that breaks its description is a BadRequest naming the first field at fault, in our own words: `_WORDS` says
+A body that breaks its description is a BadRequest naming the first field at fault, in our own words: `WORDS` says
 them for each kind of error that pydantic knows. No message repeats a value. What a body means is the use case's to
 judge. Knows no web framework.
 """
@@ -8,11 +8,10 @@ judge. Knows no web framework.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Any, Generic, TypeVar, get_origin, get_type_hints
+from typing import Annotated, Any, Generic, NotRequired, TypeVar, get_origin, get_type_hints
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, GetCoreSchemaHandler, TypeAdapter, ValidationError
 from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
-from typing_extensions import NotRequired
 
 from prefilter.serving.errors import BadRequest
 from prefilter.serving.json_reader import Doubled, is_storable, read_json, unknown_name
@@ -24,7 +23,7 @@ CLOSED = ConfigDict(
 """How every body is read: no value of another type is taken for the right one. Unknown fields are refused here and in
 `item_body`, by the first of them: the validator would list a million, one error each."""
 
-_WORDS: dict[str, tuple[str, str]] = {
+WORDS: dict[str, tuple[str, str]] = {
     "unknown_field": ("unknown_field", "unknown field"),
     "missing": ("missing_field", "missing field"),
     "duplicate_field": ("duplicate_field", "a field stands twice"),
@@ -97,7 +96,7 @@ def faults_of(fault: ValidationError) -> list[ErrorDetails]:
 
 
 def _refused(kind: str, field: str) -> BadRequest:
-    code, message = _WORDS[kind]
+    code, message = WORDS[kind]
     return BadRequest(message, code=code, field=field)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from pydantic import Field, with_config
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
-from prefilter.serving.api.item_body import ItemBody, read_items
 from prefilter.serving.api.answers import Ground, OutcomeWord, PolicyName, Span, Stage, Tokens
+from prefilter.serving.api.item_body import ItemBody, read_items
 from prefilter.serving.body_reader import CLOSED, BodyReader, DescribedAs, Storable
 from prefilter.serving.errors import Unprocessable
 from prefilter.serving.item import BadRow, Item

@@ -22,8 +22,8 @@ from prefilter.models.text.normalisation import RowError, settled
 from prefilter.serving.auth import Principal
 from prefilter.serving.engine.engine import Engine
 from prefilter.serving.engine.row import Row
+from prefilter.serving.item import Item
 from prefilter.serving.policy.policy import Decision, Outcome, Policy
-from prefilter.serving.schemas import Item
 from prefilter.serving.screening import ScreenedItem, Screening
 from prefilter.serving.stream.growing_text import Arriving
 from prefilter.serving.stream.holdback import Holdback, boundary

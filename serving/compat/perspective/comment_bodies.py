@@ -16,11 +16,11 @@ from typing import TypeVar
 from prefilter.models.text.context import check_context, given_context
 from prefilter.models.text.language import READABLE
 from prefilter.models.text.normalisation import check_text
-from prefilter.serving import schemas
 from prefilter.serving.compat.perspective.google_errors import BadComment
 from prefilter.serving.compat.perspective.hypertext import Plain, text_of
 from prefilter.serving.compat.perspective.sentences import utf16
 from prefilter.serving.errors import BadRequest
+from prefilter.serving.json_reader import read_json, shown
 from prefilter.serving.suggestions import SuggestedScore
 
 MAX_BYTES = 20_480
@@ -219,7 +219,7 @@ def _context(body: Mapping[str, object], max_text_chars: int) -> str | None:
 
 def _body(raw: bytes, known: Names) -> dict[str, object]:
     # An empty body is an empty message.
-    return _object(schemas.read_json(raw) if raw.strip() else {}, known, "")
+    return _object(read_json(raw) if raw.strip() else {}, known, "")
 
 
 def _object(value: object, known: Names, where: str) -> dict[str, object]:
@@ -233,7 +233,7 @@ def _object(value: object, known: Names, where: str) -> dict[str, object]:
         plain = _HUMP.sub(lambda hump: hump[1].upper(), name)
         if plain not in known:
             at = f" at '{where}'" if where else ""
-            message = f'Invalid JSON payload received. Unknown name "{schemas.shown(name)}"{at}: Cannot find field.'
+            message = f'Invalid JSON payload received. Unknown name "{shown(name)}"{at}: Cannot find field.'
             raise BadRequest(message, code="unknown_field", field=where)
         if plain in found:
             raise _twice(where)
@@ -265,8 +265,7 @@ def _number(value: object, where: str) -> float:
 
 def _check_name(name: str, names: Names) -> None:
     if name not in names:
-        shown = schemas.shown(name)
-        raise BadComment("INVALID_REQUEST", f"Unknown requested attribute: {shown}. Known: {', '.join(sorted(names))}")
+        raise BadComment("INVALID_REQUEST", f"Unknown requested attribute: {shown(name)}. Known: {', '.join(sorted(names))}")
 
 
 def _check_score_type(value: object, name: str) -> None:

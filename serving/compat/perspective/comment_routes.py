@@ -43,7 +43,7 @@ from prefilter.serving.compat.perspective.google_errors import ApiKeyInvalid, De
 from prefilter.serving.compat.perspective.sentences import sentences
 from prefilter.serving.engine.row import Row
 from prefilter.serving.errors import BadRequest, InternalFault, NotFound, Overloaded, Unauthorised
-from prefilter.serving.schemas import Item
+from prefilter.serving.item import Item
 from prefilter.serving.state import parts_of, running_of
 
 _key = APIKeyQuery(name="key", scheme_name="PerspectiveKey", auto_error=False, description="A pipeline's key.")

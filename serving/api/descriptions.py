@@ -1,0 +1,88 @@
+"""Descriptions of routes for the OpenAPI document: which body a route reads, and what it answers with which status.
+
+A route names its bodies by type, and the document refers to them by name. Their schemas are made when somebody asks
+for the document, not when the server starts: the framework's own way (`responses={200: {"model": ...}}`) builds a
+validator for each status of each route at the start, more than a second in all, and none of them would ever run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
+
+from prefilter.serving.admission.refusal import NativeError
+
+_REFUSED = {
+    400: "It cannot be read.",
+    401: "No valid key.",
+    403: "Not for this role.",
+    404: "There is no such thing, or it is not yours.",
+    409: "It collides with the present state.",
+    413: "The body is over its limit.",
+    422: "It is well formed, but cannot be accepted.",
+    429: "Come back later.",
+    500: "A fault.",
+    503: "Not ready.",
+    504: "It took too long.",
+}
+_ALWAYS, _WITH_A_KEY, _WITH_A_BODY = (500, 503), (401, 403), (400, 413)
+_REF = "#/components/schemas/{model}"
+
+Mode = Literal["validation", "serialization"]
+_SHAPES: dict[str, tuple[Any, Mode]] = {}
+"""By name, every body that a description has named."""
+
+
+def described(
+    *,
+    asks: Any = None,
+    answers: Mapping[int, Any],
+    refuses: Iterable[int] = (),
+    errors: Any = NativeError,
+    optional: bool = False,
+    keyless: bool = False,
+) -> dict[str, Any]:
+    """Return the `openapi_extra` of a route that reads `asks` and answers these bodies, None where there is none.
+
+    `refuses`: the statuses of its errors beside those of every route with a key or a body. `optional`: the body may
+    be left out.
+    """
+    statuses = {*refuses, *_ALWAYS, *(() if keyless else _WITH_A_KEY), *(_WITH_A_BODY if asks else ())}
+    responses = {str(status): _answered(body) for status, body in answers.items()}
+    for status in sorted(statuses):
+        responses[str(status)] = {"description": _REFUSED[status], "content": _content(errors, "serialization")}
+    if asks is None:
+        return {"responses": responses}
+    return {"requestBody": {"required": not optional, "content": _content(asks, "validation")}, "responses": responses}
+
+
+def schemas() -> dict[str, Any]:
+    """Return the schema of every body that a description has named, and of what they are made of, by name."""
+    inputs = [(name, mode, TypeAdapter(shape)) for name, (shape, mode) in _SHAPES.items()]
+    _, made = TypeAdapter.json_schemas(inputs, ref_template=_REF, schema_generator=_Untitled)
+    found: dict[str, Any] = made["$defs"]
+    return found
+
+
+class _Untitled(GenerateJsonSchema):
+    """Schemas without a title for each field, which would only repeat its name."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """Say no."""
+        return False
+
+
+def _answered(body: Any) -> dict[str, Any]:
+    if body is None:
+        return {"description": "There is none."}
+    return {"description": (body.__doc__ or "").strip().splitlines()[0], "content": _content(body, "serialization")}
+
+
+def _content(body: Any, mode: Mode) -> dict[str, Any]:
+    name = body.__name__
+    if _SHAPES.setdefault(name, (body, mode)) != (body, mode):
+        raise ValueError(f"two bodies are called {name}")
+    return {"application/json": {"schema": {"$ref": _REF.format(model=name)}}}
