@@ -1,4 +1,4 @@
-"""The routes of the Perspective API: `comments:analyze` and `comments:suggestscore`, and the document that describes them.
+"""The routes of the Perspective API: `comments:analyze`, `comments:suggestscore` and the discovery document.
 
 A client of Perspective changes its host and nothing else. Its keys come in the query, where they stay: the log, the
 metrics and every error know only the route. A comment is screened like any item, by the transformer always, since the
