@@ -58,7 +58,7 @@ class CaseSpan(TypedDict):
 
     start: int
     end: int
-    category: str
+    category: str | None
 
 
 class MaskedCase(TypedDict):

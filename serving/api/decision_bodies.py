@@ -33,7 +33,7 @@ class DecisionAnswer(TypedDict):
     """A decision as it was recorded."""
 
     decision_id: str
-    id: str
+    id: str | None
     outcome: OutcomeWord
     because: list[Ground]
     scores: dict[str, float]

@@ -32,31 +32,44 @@ _ALWAYS, _WITH_A_KEY, _WITH_A_BODY = (500, 503), (401, 403), (400, 413)
 _REF = "#/components/schemas/{model}"
 
 Mode = Literal["validation", "serialization"]
-_SHAPES: dict[str, tuple[Any, Mode]] = {}
+Shape = type[Any]
+"""A TypedDict."""
+Content = dict[str, Any]
+_SHAPES: dict[str, tuple[Shape, Mode]] = {}
 """By name, every body that a description has named."""
 
 
 def described(
     *,
-    asks: Any = None,
-    answers: Mapping[int, Any],
+    asks: Shape | tuple[Shape, ...] | None = None,
+    answers: Mapping[int, Shape | Content | None],
     refuses: Iterable[int] = (),
-    errors: Any = NativeError,
+    errors: Shape = NativeError,
     optional: bool = False,
     keyless: bool = False,
+    media_type: str = "application/json",
 ) -> dict[str, Any]:
     """Return the `openapi_extra` of a route that reads `asks` and answers these bodies, None where there is none.
 
-    `refuses`: the statuses of its errors beside those of every route with a key or a body. `optional`: the body may
-    be left out.
+    `asks`: one body, or the kinds of messages that a body of `media_type` is made of. `refuses`: the statuses of its
+    errors beside those of every route with a key or a body. `optional`: the body may be left out.
     """
     statuses = {*refuses, *_ALWAYS, *(() if keyless else _WITH_A_KEY), *(_WITH_A_BODY if asks else ())}
     responses = {str(status): _answered(body) for status, body in answers.items()}
     for status in sorted(statuses):
-        responses[str(status)] = {"description": _REFUSED[status], "content": _content(errors, "serialization")}
+        responses[str(status)] = {"description": _REFUSED[status], "content": _json(errors)}
     if asks is None:
         return {"responses": responses}
-    return {"requestBody": {"required": not optional, "content": _content(asks, "validation")}, "responses": responses}
+    shapes = asks if isinstance(asks, tuple) else (asks,)
+    content = {media_type: {"schema": _one_of(shapes, "validation")}}
+    return {"requestBody": {"required": not optional, "content": content}, "responses": responses}
+
+
+def event_stream(*events: Shape) -> Content:
+    """Return the content of an answer of server-sent events that carry these."""
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": _one_of(events, "serialization")}
+    item = {"type": "object", "required": ["data"], "properties": {"event": {"type": "string"}, "data": data}}
+    return {"text/event-stream": {"schema": {"type": "string"}, "itemSchema": item}}
 
 
 def schemas() -> dict[str, Any]:
@@ -75,14 +88,21 @@ class _Untitled(GenerateJsonSchema):
         return False
 
 
-def _answered(body: Any) -> dict[str, Any]:
+def _answered(body: Shape | Content | None) -> dict[str, Any]:
     if body is None:
         return {"description": "There is none."}
-    return {"description": (body.__doc__ or "").strip().splitlines()[0], "content": _content(body, "serialization")}
+    if isinstance(body, dict):
+        return {"description": "Events, as they come.", "content": body}
+    return {"description": (body.__doc__ or "").strip().partition("\n")[0], "content": _json(body)}
 
 
-def _content(body: Any, mode: Mode) -> dict[str, Any]:
-    name = body.__name__
-    if _SHAPES.setdefault(name, (body, mode)) != (body, mode):
-        raise ValueError(f"two bodies are called {name}")
-    return {"application/json": {"schema": {"$ref": _REF.format(model=name)}}}
+def _json(body: Shape) -> Content:
+    return {"application/json": {"schema": _one_of((body,), "serialization")}}
+
+
+def _one_of(shapes: tuple[Shape, ...], mode: Mode) -> dict[str, Any]:
+    for shape in shapes:
+        if _SHAPES.setdefault(shape.__name__, (shape, mode)) != (shape, mode):
+            raise ValueError(f"two bodies are called {shape.__name__}")
+    references = [{"$ref": _REF.format(model=shape.__name__)} for shape in shapes]
+    return references[0] if len(references) == 1 else {"oneOf": references}

@@ -145,13 +145,15 @@ def ended_event(event: Ended) -> EndedEvent:
 
 def failed_event(error: PrefilterError, request_id: str | None) -> FailedEvent:
     """Return why a stream cannot go on."""
-    return {"type": "error", **native_body(error, request_id)}
+    return {"type": "error", "error": native_body(error, request_id)["error"]}
 
 
 def broken_event(event: Broken, request_id: str | None) -> FailedEvent:
     """Return what is wrong with the text, and how much of it has gone out."""
     error = BadRequest(event.error.message, code=event.error.code, field="text")
-    return {**failed_event(error, request_id), "released_chars": event.released_chars}
+    failed = failed_event(error, request_id)
+    failed["released_chars"] = event.released_chars
+    return failed
 
 
 def _value(raw: str | bytes) -> object:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from prefilter.models.recall import of_text
 from prefilter.models.scored import Scored
@@ -186,7 +186,7 @@ class Streaming:
             yield self._ended(decision, await self._record(upto, scored), unsafe_chars=held.unsafe_chars(reopened))
 
     async def _record(self, upto: int, scored: Scored) -> ScreenedItem:
-        item = replace(self._item, text=self._arriving.text[:upto])
+        item = self._item._replace(text=self._arriving.text[:upto])
         (row,) = await self._screening.record([item], [scored], self.policy, principal=self._principal)
         self._recorded = True
         return row

@@ -16,7 +16,6 @@ from pydantic import (
     AfterValidator,
     ConfigDict,
     Discriminator,
-    FailFast,
     Field,
     Tag,
     TypeAdapter,
@@ -58,11 +57,12 @@ class TextPart(TypedDict):
 
 
 Text = Annotated[str, Field(json_schema_extra={"minLength": 1})]
-_SOME = Field(json_schema_extra={"minItems": 1})
+_SOME = Field(fail_fast=True, json_schema_extra={"minItems": 1})
+"""A list of which the first wrong entry is the error: a million of them would be as many errors."""
 Input = Annotated[
     Annotated[Text, Tag("text")]
-    | Annotated[list[Text], FailFast(), _SOME, Tag("texts")]
-    | Annotated[list[TextPart], FailFast(), _SOME, Tag("parts")],
+    | Annotated[list[Text], _SOME, Tag("texts")]
+    | Annotated[list[TextPart], _SOME, Tag("parts")],
     Discriminator(_kind),
 ]
 

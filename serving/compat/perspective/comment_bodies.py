@@ -265,7 +265,8 @@ def _number(value: object, where: str) -> float:
 
 def _check_name(name: str, names: Names) -> None:
     if name not in names:
-        raise BadComment("INVALID_REQUEST", f"Unknown requested attribute: {shown(name)}. Known: {', '.join(sorted(names))}")
+        known = ", ".join(sorted(names))
+        raise BadComment("INVALID_REQUEST", f"Unknown requested attribute: {shown(name)}. Known: {known}")
 
 
 def _check_score_type(value: object, name: str) -> None:
