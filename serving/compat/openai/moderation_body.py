@@ -26,7 +26,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from prefilter.serving.api.item_body import read_items
-from prefilter.serving.body_reader import CLOSED, WORDS, BodyReader, DescribedAs, JsonObject, faults_of
+from prefilter.serving.body_reader import CLOSED, SINGLE, WORDS, BodyReader, DescribedAs, JsonObject, faults_of
 from prefilter.serving.errors import BadRequest
 from prefilter.serving.item import BadRow, Item
 from prefilter.serving.json_reader import unknown_name
@@ -82,7 +82,7 @@ class OwnFields(TypedDict):
 class ModerationBody(TypedDict):
     """What is to be classified."""
 
-    input: Annotated[object, DescribedAs(Input)]
+    input: Annotated[object, SINGLE, DescribedAs(Input)]
     model: NotRequired[Annotated[str, Field(description="Any; the live model answers.")] | None]
     x_prefilter: NotRequired[Annotated[JsonObject, DescribedAs(OwnFields)] | None]
 

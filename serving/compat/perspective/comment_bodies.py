@@ -16,6 +16,7 @@ from typing import TypeVar
 from prefilter.models.text.context import check_context, given_context
 from prefilter.models.text.language import READABLE
 from prefilter.models.text.normalisation import check_text
+from prefilter.serving.compat.perspective.comment_answers import PROBABILITY
 from prefilter.serving.compat.perspective.google_errors import BadComment
 from prefilter.serving.compat.perspective.hypertext import Plain, text_of
 from prefilter.serving.compat.perspective.sentences import utf16
@@ -28,7 +29,6 @@ MAX_BYTES = 20_480
 MAX_NAME_CHARS = 256
 MAX_LANGUAGES, MAX_LANGUAGE_CHARS = 32, 35
 MAX_SUGGESTED_SPANS = 256
-PROBABILITY = "PROBABILITY"
 
 _BOTH = frozenset({"comment", "context", "languages", "clientToken", "sessionId", "communityId"})
 _ANALYZE = _BOTH | {"requestedAttributes", "doNotStore", "spanAnnotations"}

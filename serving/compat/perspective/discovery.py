@@ -166,10 +166,8 @@ def document(base_url: str) -> dict[str, Any]:
 
 
 def openapi(name: str) -> dict[str, Any]:
-    """Return the JSON Schema of a message: closed, and of a request what it must hold and where null may stand."""
-    made = _inlined(SCHEMAS[name], nullable=name in _REQUIRED)
-    if name not in _REQUIRED:
-        return made
+    """Return the JSON Schema of a request: closed, what it must hold, and where null may be."""
+    made = _inlined(SCHEMAS[name])
     found, made["required"] = made["properties"], _REQUIRED[name]
     for required in _REQUIRED[name]:
         found[required]["type"] = "object"
@@ -201,27 +199,26 @@ def _method(path: str, messages: str, about: str) -> dict[str, Any]:
     }
 
 
-def _inlined(schema: Mapping[str, Any], *, nullable: bool) -> dict[str, Any]:
-    """Return a message without references; `nullable`: where Google's JSON takes null for an absent field."""
+def _inlined(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a message without references; Google's JSON takes null for any field that is absent."""
     if "$ref" in schema:
-        return _inlined(SCHEMAS[schema["$ref"]], nullable=nullable)
+        return _inlined(SCHEMAS[schema["$ref"]])
     made = {name: value for name, value in schema.items() if name != "id"}
     parts = schema.get("properties")
     if parts is None and "additionalProperties" in schema:
         parts = dict.fromkeys(ATTRIBUTES, schema["additionalProperties"])
     if parts is not None:
-        made["properties"] = {name: _part(name, of, nullable=nullable) for name, of in parts.items()}
+        made["properties"] = {name: _part(name, of) for name, of in parts.items()}
         made["additionalProperties"] = False
     if "items" in schema:
-        made["items"] = _inlined(schema["items"], nullable=nullable)
+        made["items"] = _inlined(schema["items"])
     return made
 
 
-def _part(name: str, schema: Mapping[str, Any], *, nullable: bool) -> dict[str, Any]:
-    made = _inlined(schema, nullable=nullable)
-    if nullable:
-        made |= _LIMITS.get(name, {})
-        made["type"] = [made["type"], "null"]
-        if "enum" in made:
-            made["enum"] = [*made["enum"], None]
+def _part(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    made = _inlined(schema)
+    made |= _LIMITS.get(name, {})
+    made["type"] = [made["type"], "null"]
+    if "enum" in made:
+        made["enum"] = [*made["enum"], None]
     return made
