@@ -69,7 +69,7 @@ def event_stream(*events: Shape) -> Content:
     """Return the content of an answer of server-sent events that carry these."""
     data = {"type": "string", "contentMediaType": "application/json", "contentSchema": _one_of(events, "serialization")}
     item = {"type": "object", "required": ["data"], "properties": {"event": {"type": "string"}, "data": data}}
-    return {"text/event-stream": {"schema": {"type": "string"}, "itemSchema": item}}
+    return {"text/event-stream": {"itemSchema": item}}
 
 
 def schemas() -> dict[str, Any]:
