@@ -1,9 +1,8 @@
 """The OpenAPI document, read by schemathesis: what it allows, and much that it forbids, is answered as it says.
 
-Never with a fault; with a status, a content type and a body that the document has for that route, and the body may
-hold nothing but what is described: for the test every object of an answer is closed, which the document leaves open to
-keys that come later. A real server with a real database; the model is a small one, since what is tried are requests, not scores. Routes that
-would take the key away from the test, or end what others try, are left out.
+Never with a fault; with a status, a content type and a body that the document has for that route. A real server with a
+real database; the model is a small one, since what is tried are requests, not scores. Routes that would take the key
+away from the test, or end what others try, are left out.
 """
 
 from __future__ import annotations
