@@ -25,17 +25,17 @@ def serve(
     as_worker: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Serve the API and the console; settings come from PREFILTER_* variables."""
-    from prefilter.serving.server import serve as run
-    from prefilter.serving.server import work
+    from prefilter.serving.launch import launch
     from prefilter.serving.settings import Settings
+    from prefilter.serving.worker import WorkerPlace, work
 
     if workers is not None:
         os.environ["PREFILTER_WORKERS"] = str(workers)  # the workers read it there
     settings = Settings.from_env()
     if as_worker is None:
-        run(settings)
+        launch(settings)
     else:
-        work(settings, as_worker)
+        work(settings, WorkerPlace.of_argument(as_worker))
 
 
 @audit.command()
