@@ -15,7 +15,7 @@ from datetime import datetime
 from itertools import groupby, islice
 from typing import Any
 
-from prefilter.serving.screening import digest_of
+from prefilter.serving.audit.decision_entry import digest_of
 from prefilter.serving.store import Connection, Store, audit_rows, decision_rows, key_rows, policy_rows
 from prefilter.serving.store.audit_rows import AuditEntry
 from prefilter.serving.store.decision_rows import DecisionRow
