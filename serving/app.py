@@ -23,8 +23,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from prefilter.serving.admission.permits import Admission
-from prefilter.serving.admission.request_gate import Gate
+from prefilter.serving.admission.permits import Permits
+from prefilter.serving.admission.request_gate import RequestGate
 from prefilter.serving.api import router as api
 from prefilter.serving.auth import Auth
 from prefilter.serving.compat import refuse_for
@@ -87,14 +87,14 @@ def create_app(
     state.auth = Auth(state.store, settings)
     state.triage = Triage(state.store, settings)
     state.policybook = PolicyBook(state.store, settings)
-    state.admission = Admission(permits=settings.max_waiting, max_bytes=settings.max_waiting_bytes)
-    state.streams = Admission(permits=settings.max_streams, max_bytes=1)
+    state.admission = Permits(permits=settings.max_waiting, max_bytes=settings.max_waiting_bytes)
+    state.streams = Permits(permits=settings.max_streams, max_bytes=1)
     state.scorer = state.engine = state.screening = state.admin_key = None
     app.include_router(api)
     app.include_router(compat)
     app.include_router(console, prefix="/console")
     app.add_middleware(
-        Gate,
+        RequestGate,
         telemetry=state.telemetry,
         admission=state.admission,
         streams=state.streams,
@@ -174,7 +174,7 @@ async def _loaded(app: FastAPI) -> tuple[Scorer, Any]:
 async def _housekeeping(app: FastAPI) -> None:
     """Erase what retention ends, now and every hour; a failure waits for the next hour."""
     while True:
-        for purge in (app.state.triage.purge, app.state.auth.purge):
+        for purge in (app.state.triage.retention.purge, app.state.auth.purge):
             try:
                 await run_in_threadpool(purge)
             except Exception as fault:

@@ -183,7 +183,7 @@ class Screening:
         if context is not None and self._store.digest(context, kind="context") != row.context_digest:
             raise Unprocessable("this is not what the text answered", code="context_differs", field="context")
         with self._store.begin() as conn:
-            case_id = self._triage.open_case(conn, decision=row, text=text, context=context)
+            case_id = self._triage.intake.open_case(conn, decision=row, text=text, context=context)
             chain.append(
                 conn,
                 actor=principal.name,
@@ -269,7 +269,7 @@ class Screening:
         try:
             with self._store.begin() as conn:
                 decision_rows.insert_many(conn, rows)
-                ids = self._triage.open_cases(conn, deferred)
+                ids = self._triage.intake.open_cases(conn, deferred)
                 made = [row.outcome for row in rows]
                 counted = {outcome.value: made.count(outcome.value) for outcome in Outcome}
                 append_decisions(conn, rows, outcomes=counted, cases=len(ids), actor=principal.name, at=now)

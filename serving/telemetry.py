@@ -31,8 +31,8 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 access = logging.getLogger("prefilter.access")
 
 
-class Looked(Protocol):
-    """What counts its look-ups: the answers given before."""
+class LookupCounts(Protocol):
+    """What counts its look-ups of the answers given before."""
 
     hits: int
     misses: int
@@ -112,12 +112,12 @@ class Telemetry:
         self._ready.set(0)
         self._queued_tokens: Callable[[], float] = lambda: 0.0
         self._is_ready: Callable[[], bool] = lambda: False
-        self._looked: Looked | None = None
+        self._looked: LookupCounts | None = None
         self._seen = (0, 0)
         self._observing = threading.Lock()
 
     def watch(
-        self, *, queued_tokens: Callable[[], float], ready: Callable[[], bool], repeats: Looked | None = None
+        self, *, queued_tokens: Callable[[], float], ready: Callable[[], bool], repeats: LookupCounts | None = None
     ) -> None:
         """Show the engine's queue, its readiness and the look-ups: as they are at a scrape of this process,
         as they were at its last answer in a scrape of another one."""

@@ -69,7 +69,7 @@ def erase(item_id: Annotated[str, typer.Argument(help="The item's id.")]) -> Non
     from prefilter.cli.workplace import open_workplace
 
     with open_workplace() as place:
-        count = place.triage.erase(item_id, place.operator)
+        count = place.triage.retention.erase(item_id, place.operator)
     print(f"erased the texts of {count} cases")
 
 
@@ -78,6 +78,6 @@ def purge() -> None:
     from prefilter.cli.workplace import open_workplace
 
     with open_workplace() as place:
-        count = place.triage.purge()
+        count = place.triage.retention.purge()
         place.auth.purge()
     print(f"erased the texts of {count} cases")

@@ -1,4 +1,4 @@
-"""Admission: how many scoring requests may be inside at once, decided before their bodies are read.
+"""Permits: how many scoring requests may be inside at once, decided before their bodies are read.
 
 A request takes a permit when its headers are in and gives it back when its answer is out. What waits in the
 engine is bounded by tokens; permits bound what else a request costs: its connection, its body, its place in
@@ -17,7 +17,7 @@ BYTES_PER_TOKEN = 4
 """Of a body, roughly; where that is too much or too little, the engine knows better once it is read."""
 
 
-class Admission:
+class Permits:
     """The permits of one application, given on its event loop."""
 
     def __init__(self, *, permits: int, max_bytes: int) -> None:

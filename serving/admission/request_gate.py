@@ -18,7 +18,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from prefilter.serving.admission.permits import Admission
+from prefilter.serving.admission.permits import Permits
 from prefilter.serving.admission.refusal import Refuse, native
 from prefilter.serving.errors import InternalFault, NotReady, Overloaded, PrefilterError, TooLarge
 from prefilter.serving.telemetry import UNMATCHED, Telemetry, where
@@ -50,7 +50,7 @@ _HEADERS = (
 )
 
 
-class Gate:
+class RequestGate:
     """ASGI middleware; the outermost of the application's own."""
 
     def __init__(
@@ -58,8 +58,8 @@ class Gate:
         app: App,
         *,
         telemetry: Telemetry,
-        admission: Admission,
-        streams: Admission,
+        admission: Permits,
+        streams: Permits,
         max_body_bytes: int,
         started: Callable[[], bool],
         refuse_for: Callable[[str], Refuse] = lambda _path: native,

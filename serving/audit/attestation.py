@@ -29,12 +29,12 @@ def mismatches(store: Store, *, limit: int = 100) -> list[str]:
     Call it after `audit.verify`: where the chain itself is broken this may say nothing of worth.
     """
     with store.read() as conn:
-        told = _Told(conn)
-        found = [*islice(_decisions(conn, told), limit), *_policies(conn, told), *_keys(conn, told)]
+        record = _ChainRecord(conn)
+        found = [*islice(_decisions(conn, record), limit), *_policies(conn, record), *_keys(conn, record)]
     return found[:limit]
 
 
-class _Told:
+class _ChainRecord:
     """What the chain says, gathered in one walk."""
 
     def __init__(self, conn: Connection) -> None:
@@ -45,9 +45,9 @@ class _Told:
         self.revoked: set[str] = set()
         with closing(audit_rows.stream(conn)) as entries:
             for entry in entries:
-                self._hear(entry)
+                self._read(entry)
 
-    def _hear(self, entry: AuditEntry) -> None:
+    def _read(self, entry: AuditEntry) -> None:
         match entry.action:
             case "decision.made":
                 self.requests[entry.at, entry.actor].append(entry)
@@ -64,42 +64,42 @@ class _Told:
                 self.revoked.add(entry.subject)
 
 
-def _decisions(conn: Connection, told: _Told) -> Iterator[str]:
-    silent = set(told.requests)
+def _decisions(conn: Connection, record: _ChainRecord) -> Iterator[str]:
+    silent = set(record.requests)
     with closing(decision_rows.stream(conn)) as rows:
         for request, group in groupby(rows, key=lambda row: (row.created_at, row.key_name)):
             silent.discard(request)
             decided = list(group)
-            entries = told.requests.get(request, [])
+            entries = record.requests.get(request, [])
             if not entries:
                 yield f"decision {decided[0].id}: no entry says that it was made"
             elif not _agree(entries, decided):
                 yield f"entry {entries[0].seq}: its decisions are not what was decided"
     for request in sorted(silent):
-        yield f"entry {told.requests[request][0].seq}: its decisions are gone"
+        yield f"entry {record.requests[request][0].seq}: its decisions are gone"
 
 
 def _agree(entries: list[AuditEntry], decided: list[DecisionRow]) -> bool:
-    # Two requests of one key in the same microsecond cannot be told apart: then only the number is compared.
+    # Two requests of one key in the same microsecond cannot be record apart: then only the number is compared.
     count: int = sum(entry.body["decisions"] for entry in entries)
     return count == len(decided) and (len(entries) > 1 or entries[0].body["digest"] == digest_of(decided))
 
 
-def _policies(conn: Connection, told: _Told) -> Iterable[str]:
+def _policies(conn: Connection, record: _ChainRecord) -> Iterable[str]:
     active: dict[str, int] = {}
     for row in policy_rows.every(conn):
         if row.status == "active":
             active[row.name] = row.version
-        if told.bodies.get((row.name, row.version), row.body) != row.body:
+        if record.bodies.get((row.name, row.version), row.body) != row.body:
             yield f"policy {row.name}@{row.version}: not as it was written"
-    for name in sorted({*active, *told.deciding}):
-        if active.get(name) != told.deciding.get(name):
+    for name in sorted({*active, *record.deciding}):
+        if active.get(name) != record.deciding.get(name):
             yield f"policy {name}: another version decides than was activated"
 
 
-def _keys(conn: Connection, told: _Told) -> Iterable[str]:
+def _keys(conn: Connection, record: _ChainRecord) -> Iterable[str]:
     for row in key_rows.everyone(conn):
-        if told.roles.get(row.id) != (row.name, row.role):
+        if record.roles.get(row.id) != (row.name, row.role):
             yield f"key {row.id}: not the name and role it was made with"
-        elif (row.id in told.revoked) != (row.revoked_at is not None):
+        elif (row.id in record.revoked) != (row.revoked_at is not None):
             yield f"key {row.id}: revoked in one place only"

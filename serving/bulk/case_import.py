@@ -114,12 +114,12 @@ def _open_batch(
     cases = [_case(value, row, store=store, actor=actor, now=now) for value, row in batch]
     with store.begin() as conn:
         serialise(conn, "cases.import")
-        fresh = triage.unopened(conn, cases)
+        fresh = triage.intake.unopened(conn, cases)
         if not fresh:
             return 0
         decisions = [case.decision for case in fresh]
         insert_many(conn, decisions)
-        opened = len(set(triage.open_cases(conn, fresh)))
+        opened = len(set(triage.intake.open_cases(conn, fresh)))
         counted = {Outcome.REVIEW.value: len(decisions)}
         append_decisions(conn, decisions, outcomes=counted, cases=opened, actor=actor.name, at=now)
     return opened

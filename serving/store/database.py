@@ -18,7 +18,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +195,11 @@ def insert_new(conn: Connection, table: Any) -> Any:
     return construct(table).on_conflict_do_nothing()
 
 
+def chunks(values: Sequence[str], size: int = 500) -> list[Sequence[str]]:
+    """Return `values` in parts that fit into one statement."""
+    return [values[start : start + size] for start in range(0, len(values), size)]
+
+
 def _sqlite_engine(path: str) -> Engine:
     engine = create_engine(
         f"sqlite+pysqlite:///{path}",
@@ -266,4 +271,4 @@ def _plain(error: SQLAlchemyError) -> PrefilterError:
     return InternalFault("The database refused a statement.", code="database_fault")
 
 
-__all__ = ["MIGRATIONS", "Connection", "Store", "insert_new", "insert_once", "serialise"]
+__all__ = ["MIGRATIONS", "Connection", "Store", "chunks", "insert_new", "insert_once", "serialise"]

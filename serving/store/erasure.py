@@ -10,7 +10,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, select, update
 
-from prefilter.serving.store.case_rows import NO_LEASE, chunks
+from prefilter.serving.store.database import chunks
+from prefilter.serving.store.lease_rows import NO_LEASE
 from prefilter.serving.store.tables import CaseStatus, case_texts, cases, decisions, reviews
 
 

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from prefilter.models.scored import Scored
 from prefilter.models.text.language import READABLE, identify
 from prefilter.models.text.normalisation import normalise
-from prefilter.serving import suggestions
+from prefilter.serving import suggested_scores
 from prefilter.serving.admission.request_gate import CLIENT_GONE
 from prefilter.serving.api.request_screening import parts_scored, screened
 from prefilter.serving.api.wire import answer, caller, holder, part, raw_body, run
@@ -116,7 +116,7 @@ async def suggest(request: Request) -> Response:
     said = await _read(request, read_suggestion)
     comment: Comment = said.comment
     await run(
-        suggestions.suggest,
+        suggested_scores.suggest,
         part(request, "store"),
         comment.plain.text,
         said.scores,
