@@ -21,7 +21,7 @@ _UNSAID = ("WebSocket", "connection", "handshake")
 
 
 def _names_no_path(record: logging.LogRecord) -> bool:
-    """Keep out what the HTTP library says of each WebSocket: it quotes queries, and keys stand there.
+    """Keep out what the HTTP library says of each WebSocket: it quotes queries, which may hold keys.
 
     A refused one it also calls an error.
     """

@@ -1,10 +1,10 @@
 """The supervisor: several worker processes on one port, each with a part of the cores.
 
 Every worker has its own listening socket on the port, and the kernel spreads connections over them. The sockets
-are made and kept here, so that connections made while a worker is being started again wait for it and are not
-refused. The workers bring the database up to date, one at a time, and one of them makes the admin key; this
-process prints it, and `ready` when all are. It stops them all when one cannot start the first time, starts one
-again that dies later, and lets them finish what they accepted when it is told to stop. It never sees a request.
+are made and kept here, so that connections made while a worker is started again wait for it and are not refused. This
+process prints `ready`, and the admin key that one of the workers made, when all are ready. It stops them all when one
+cannot start the first time, starts one again that dies later, and lets them finish what they accepted when it is told
+to stop. It never sees a request.
 """
 
 from __future__ import annotations

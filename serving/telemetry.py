@@ -1,10 +1,9 @@
-"""Numbers about the running service, for Prometheus, and the log it writes.
+"""Metrics of the running service, for Prometheus, and its access log.
 
-Labels hold only words this project chose (route templates, methods, statuses, outcomes), so their number
-is bounded whatever callers send; nothing here ever sees item text. Where several worker processes serve one
-port, each counts in files of a folder they share (`PROMETHEUS_MULTIPROC_DIR`, which their supervisor sets), and
-whichever is asked answers for all, the dead included: a counter never goes back. This file knows no web
-framework.
+Labels hold only words this project chose (route templates, methods, statuses, outcomes), so their number is bounded
+whatever callers send; no item text gets here. Where several worker processes serve one port, each counts in files of a
+folder they share (`PROMETHEUS_MULTIPROC_DIR`, which their supervisor sets), and any of them reports for all, those that
+ended included: a counter never goes back. Knows no web framework.
 """
 
 from __future__ import annotations
@@ -42,14 +41,9 @@ class Telemetry:
     """The metrics of one application, in a registry of its own."""
 
     def __init__(self) -> None:
-        """Make every metric, so that each stands at zero from the first scrape on."""
+        """Make every metric, so that each is zero at the first scrape."""
         self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "prefilter_requests_total",
-            "Requests answered.",
-            ("method", "route", "status"),
-            registry=self.registry,
-        )
+        self.requests = self._counter("prefilter_requests_total", "Requests answered.", "method", "route", "status")
         self.seconds = Histogram(
             "prefilter_request_seconds",
             "Time from the first byte of a request to the last of its answer.",
@@ -57,37 +51,18 @@ class Telemetry:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self.items = Counter(
-            "prefilter_items_total",
-            "Items answered, by outcome or error.",
-            ("outcome",),
-            registry=self.registry,
+        self.items = self._counter("prefilter_items_total", "Items answered, by outcome or error.", "outcome")
+        self.unscored = self._counter("prefilter_unscored_items_total", "Valid items that got no scores.", "reason")
+        self.stages = self._counter(
+            "prefilter_scored_items_total", "Items that got scores, by the stage that gave them.", "stage"
         )
-        self.unscored = Counter(
-            "prefilter_unscored_items_total",
-            "Valid items that got no scores.",
-            ("reason",),
-            registry=self.registry,
-        )
-        self.stages = Counter(
-            "prefilter_scored_items_total",
-            "Items that got scores, by the stage that gave them.",
-            ("stage",),
-            registry=self.registry,
-        )
-        self.repeats = Counter(
-            "prefilter_repeats_total",
-            "Look-ups of answers given before.",
-            ("result",),
-            registry=self.registry,
-        )
-        self.tokens = Counter("prefilter_tokens_total", "Word pieces scored.", registry=self.registry)
-        self.cases = Counter("prefilter_cases_total", "Cases opened by screening.", registry=self.registry)
-        self.streams = Counter(
+        self.repeats = self._counter("prefilter_repeats_total", "Look-ups of answers given before.", "result")
+        self.tokens = self._counter("prefilter_tokens_total", "Word pieces scored.")
+        self.cases = self._counter("prefilter_cases_total", "Cases opened by screening.")
+        self.streams = self._counter(
             "prefilter_streams_total",
             "Streams that ended: whole, cut, broken by an error, or left by their client.",
-            ("end",),
-            registry=self.registry,
+            "end",
         )
         self._queue = Gauge(
             "prefilter_queue_tokens",
@@ -146,6 +121,9 @@ class Telemetry:
         shared = CollectorRegistry()
         MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
         return generate_latest(shared)
+
+    def _counter(self, name: str, told: str, *labels: str) -> Counter:
+        return Counter(name, told, labels, registry=self.registry)
 
     def _observe(self) -> None:
         self._queue.set(self._queued_tokens())

@@ -1,10 +1,10 @@
-"""The gate every request passes, in and out: id, body limit, headers, timing, and of a fault only its kind.
+"""The gate that every request passes, in and out: id, body limit, headers, timing, and of a fault only its kind.
 
-Plain ASGI, around everything else, so that it also covers routes it does not know. A scoring request needs a
-permit, and where there is none it is refused before any of it is read, asked or looked up. The body is counted as
-it streams in, with or without a Content-Length; a refusal reads on what is still being sent, or the caller
-would see a broken connection instead of the reason. An exception nobody handled ends here: the server behind
-us would print its message, and messages quote input.
+Plain ASGI, around everything else, so that it also covers routes that the application does not know. A scoring request
+needs a permit, and where there is none it is refused before any of it is read. The body is counted as it streams in,
+with or without a Content-Length. A refusal reads what is still being sent, or the caller would see a broken connection
+instead of the reason. An unhandled exception ends here: the HTTP server would print its message, and messages quote
+input.
 """
 
 from __future__ import annotations

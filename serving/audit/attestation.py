@@ -1,9 +1,9 @@
 """Attestation: whether the tables still say what the audit chain says of decisions, policies and keys.
 
-The chain protects itself (`audit.verify`); it does not notice a decision, a policy or a key edited beside it.
-Its entries say enough to notice: a digest over the decisions of a request, the body of every drafted policy
-and which version decides, the role of every key. This walks both in one snapshot and names what does not
-agree. It reads every decision, so it is a command's work and not a request's.
+`chain.verify` finds a changed entry; it does not find a decision, a policy or a key that was changed in its own table.
+The entries hold enough to find that: a digest over the decisions of a request, the body of every drafted policy
+and which version decides, the role of every key. Both are read in one snapshot. Every decision is read, so this is for
+a command and not for a request.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _Request = tuple[datetime, str]  # when and whose: what the entry and the decisi
 def mismatches(store: Store, *, limit: int = 100) -> list[str]:
     """Return up to `limit` sentences, each naming something that the chain says otherwise; [] where all agree.
 
-    Call it after `audit.verify`: where the chain itself is broken this may say nothing of worth.
+    Call it after `chain.verify`: where the chain itself is broken, this proves nothing.
     """
     with store.read() as conn:
         record = _ChainRecord(conn)

@@ -1,10 +1,9 @@
 """The database behind the service: opening, migrating, and the two kinds of transaction all work runs in.
 
 `begin` writes, `read` reads a snapshot; one transaction per use case, and nobody else commits. SQLite runs in
-WAL with `BEGIN IMMEDIATE` in a file only its owner may read; PostgreSQL runs READ COMMITTED for writes. What
-the database says about an error may repeat values, so no driver error leaves this file: callers see
-`NotReady` or `InternalFault`. This file knows no table but `meta`, where the secrets of keyed digests are
-made once.
+WAL with `BEGIN IMMEDIATE` in a file only its owner may read; PostgreSQL runs READ COMMITTED for writes. A driver's
+error may repeat values, so none leaves this file: callers see `NotReady` or `InternalFault`. Knows no table but
+`meta`, where the secrets of keyed digests are made once, and the head of the audit chain.
 """
 
 from __future__ import annotations
@@ -147,7 +146,7 @@ class Store:
         ).hexdigest()
 
     def forget(self) -> None:
-        """After an erasure: empty SQLite's write-ahead log, where the text may still stand. Never raises."""
+        """After an erasure: empty SQLite's write-ahead log, which may still hold the text. Never raises."""
         if self.dialect == "sqlite":
             with contextlib.suppress(SQLAlchemyError, sqlite3.Error), self._engine.connect() as conn:
                 cursor = conn.connection.cursor()

@@ -1,7 +1,7 @@
-"""Outside labels as rows: what a client says a text should have scored. No text, only its digest.
+"""Outside labels as rows: what a client says a text should have scored. No text, only its keyed digest.
 
-They are kept apart from the labels of reviewers, and nothing that trains, calibrates or certifies reads them: anybody
-with a pipeline's key may say anything.
+They are kept apart from the labels of reviewers, and nothing that trains, calibrates or certifies reads them, since
+anybody with a pipeline's key may add one.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from prefilter.serving.store.tables import PolicyStatus, policies, policy_activa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyRow:
-    """One version of a policy: who wrote it, why, and where it stands."""
+    """One version of a policy: who wrote it, why, and whether it decides."""
 
     name: str
     version: int

@@ -1,7 +1,7 @@
 """A text that grows: the text of a stream as its parts come in, cut anywhere.
 
-Parts may be cut anywhere, between the two halves of a character outside the basic plane too (JSON may write them
-as two escapes in two messages): a first half waits for its second. Knows no transport and no model.
+A cut may come between the two halves of a character outside the basic plane (JSON may write them as two escapes in two
+messages): a first half waits for its second. Knows no transport and no model.
 """
 
 from __future__ import annotations

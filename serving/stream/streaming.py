@@ -1,12 +1,10 @@
 """Streaming: screens a text while it is being written, and lets out what is known to be safe enough.
 
-Whenever enough is new, the text so far is looked at: scored as `/v1/score` would score it, and the policy decides; only
-windows that changed are run (`models.recall`). `holdback` says what may go out, and when a refusal is final. One
-stream is one screening: its decision, of the text up to where it ended or was cut, is recorded once, with the case
-it may open; of a client who went away, what had gone out is. A policy that is not enforced lets everything
-out at once and says at the end what it would have done. A text that cannot be scored is refused, never let out.
-
-Knows no transport: parts come in by `add` and `end`, on the event loop, and events go out.
+Whenever enough is new, the text so far is scored as `/v1/score` would score it (only windows that changed are run, see
+`models.recall`), and the policy decides. `holdback` says what may go out, and when a refusal is final. One stream is
+one screening: the decision of the text up to where it ended or was cut is recorded once, with the case it may open; of
+a client that went away, what had gone out is recorded. A policy that is not enforced lets everything out at once. A
+text that cannot be scored is refused. Knows no transport: parts come in by `add` and `end`, events go out.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ cases come in is `case_intake`, how long their texts are kept `retention`. Knows
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -91,19 +92,15 @@ class Triage:
 
     def renew(self, case_id: str, principal: Principal, *, lease_token: str) -> Lease:
         """Let a living lease begin anew; raises LeaseLost where it does not live."""
-        lease = self._held(case_id, principal, lease_token)
-        renewed = Lease(lease_token, lease.now + self._lease_time)
-        with self._store.begin() as conn:
-            _find(conn, case_id)
-            _lived(lease_rows.renew(conn, lease, expires_at=renewed.expires_at))
+        with self._under(case_id, principal, lease_token) as (conn, lease):
+            expires_at = lease.now + self._lease_time
+            _lived(lease_rows.renew(conn, lease, expires_at=expires_at))
             _audit(conn, lease, "case.renewed")
-        return renewed
+        return Lease(lease_token, expires_at)
 
     def release(self, case_id: str, principal: Principal, *, lease_token: str) -> None:
         """Give a case back to its queue; raises LeaseLost."""
-        lease = self._held(case_id, principal, lease_token)
-        with self._store.begin() as conn:
-            _find(conn, case_id)
+        with self._under(case_id, principal, lease_token) as (conn, lease):
             _lived(lease_rows.release(conn, lease))
             _audit(conn, lease, "case.released")
 
@@ -112,9 +109,7 @@ class Triage:
 
         A case that all of several reviewers have skipped goes to the leads, so that it does not wait for nobody.
         """
-        lease = self._held(case_id, principal, lease_token)
-        with self._store.begin() as conn:
-            _find(conn, case_id)
+        with self._under(case_id, principal, lease_token) as (conn, lease):
             _lived(lease_rows.skip(conn, lease))
             _audit(conn, lease, "case.skipped")
             if lease_rows.hand_to_leads(conn, case_id):
@@ -122,9 +117,7 @@ class Triage:
 
     def escalate(self, case_id: str, principal: Principal, *, lease_token: str) -> None:
         """Hand a case to the leads; raises LeaseLost."""
-        lease = self._held(case_id, principal, lease_token)
-        with self._store.begin() as conn:
-            _find(conn, case_id)
+        with self._under(case_id, principal, lease_token) as (conn, lease):
             _lived(lease_rows.escalate(conn, lease))
             _audit(conn, lease, "case.escalated")
 
@@ -189,6 +182,14 @@ class Triage:
             audited = {"review_id": row.id, "outcome": outcome, "severity": severity, "labels": stored}
             _audit(conn, lease, "review.submitted", audited)
         return receipt(row, stored, replayed=False)
+
+    @contextmanager
+    def _under(self, case_id: str, principal: Principal, token: str) -> Iterator[tuple[Connection, HeldLease]]:
+        """Begin a step under a lease on a case there is."""
+        lease = self._held(case_id, principal, token)
+        with self._store.begin() as conn:
+            _find(conn, case_id)
+            yield conn, lease
 
     def _held(self, case_id: str, principal: Principal, token: str) -> HeldLease:
         require(principal, *REVIEWERS)
