@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
+from typing import Annotated, NamedTuple, get_args, get_type_hints
 
 from prefilter.serving.errors import PrefilterError
 
@@ -110,7 +110,7 @@ class Settings:
         return cls(**values)  # type: ignore[arg-type]
 
 
-def _kinds() -> dict[str, Any]:
+def _kinds() -> dict[str, object]:
     return get_type_hints(Settings, include_extras=True)
 
 
@@ -125,7 +125,7 @@ def _truth(raw: str) -> bool:
     return word in ("1", "true", "yes", "on")
 
 
-_READERS: dict[Any, Callable[[str], object]] = {
+_READERS: dict[object, Callable[[str], object]] = {
     str: str,
     str | None: str,
     int: int,

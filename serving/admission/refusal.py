@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from prefilter.serving.errors import PrefilterError, Unauthorised
 
@@ -32,7 +31,7 @@ def native(error: PrefilterError, request_id: str | None) -> Refusal:
     return written(error, error.status, error.to_json(request_id))
 
 
-def written(error: PrefilterError, status: int, body: Mapping[str, Any]) -> Refusal:
+def written(error: PrefilterError, status: int, body: Mapping[str, object]) -> Refusal:
     """Return `body` as a refusal with the headers that every API sends: when to try again, what credentials."""
     headers: dict[str, str] = {}
     if error.retry_after_s is not None:

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import datetime
 from itertools import groupby, islice
-from typing import Any
 
 from prefilter.serving.audit.decision_entry import digest_of
 from prefilter.serving.store import Connection, Store, audit_rows, decision_rows, key_rows, policy_rows
@@ -39,7 +38,7 @@ class _ChainRecord:
 
     def __init__(self, conn: Connection) -> None:
         self.requests: defaultdict[_Request, list[AuditEntry]] = defaultdict(list)
-        self.bodies: dict[tuple[str, int], Any] = {}  # of policy versions
+        self.bodies: dict[tuple[str, int], object] = {}  # of policy versions
         self.deciding: dict[str, int] = {}
         self.roles: dict[str, tuple[str, str]] = {}  # key id → name, role
         self.revoked: set[str] = set()

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from prefilter.serving.store import Connection, Store
 from prefilter.serving.store import audit_rows as rows
@@ -41,7 +40,7 @@ def append(
     actor: str,
     action: str,
     subject: str,
-    body: Mapping[str, Any],
+    body: Mapping[str, object],
     at: datetime | None = None,
 ) -> AuditEntry:
     """Append one entry to the chain in the open writing transaction; do it last, it makes others wait.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from prefilter.serving.audit import chain
 from prefilter.serving.store import Connection
@@ -45,7 +44,7 @@ def digest_of(rows: Sequence[DecisionRow]) -> str:
     Over what was decided and why, not over whose text it was, so that it still holds after an erasure.
     Order does not matter: rows are taken by id.
     """
-    decided: list[Any] = [
+    decided: list[object] = [
         [row.id, row.outcome, row.because, row.scores, row.policy_name, row.policy_version, row.model_version]
         for row in sorted(rows, key=lambda row: row.id)
     ]

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, func, select, text
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import make_url
@@ -182,16 +182,17 @@ def serialise(conn: Connection, name: str) -> None:
         conn.execute(select(func.pg_advisory_xact_lock(number - 2**63)))
 
 
-def insert_once(conn: Connection, table: Any, **values: Any) -> bool:
+def insert_once(conn: Connection, table: Table, **values: object) -> bool:
     """Insert one row unless a unique column already holds its value; returns whether it was inserted."""
     statement = insert_new(conn, table).values(**values).returning(*table.primary_key)
     return conn.execute(statement).first() is not None
 
 
-def insert_new(conn: Connection, table: Any) -> Any:
+def insert_new(conn: Connection, table: Table) -> Insert:
     """Return an INSERT … ON CONFLICT DO NOTHING in this database's dialect."""
-    construct: Any = postgresql_insert if conn.dialect.name == "postgresql" else sqlite_insert
-    return construct(table).on_conflict_do_nothing()
+    if conn.dialect.name == "postgresql":
+        return postgresql_insert(table).on_conflict_do_nothing()
+    return sqlite_insert(table).on_conflict_do_nothing()
 
 
 def chunks(values: Sequence[str], size: int = 500) -> list[Sequence[str]]:

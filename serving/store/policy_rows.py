@@ -48,7 +48,7 @@ def lock(conn: Connection, name: str) -> None:
 
 
 def add(
-    conn: Connection, *, name: str, version: int, body: Mapping[str, Any], reason: str, by: str, at: datetime
+    conn: Connection, *, name: str, version: int, body: Mapping[str, object], reason: str, by: str, at: datetime
 ) -> bool:
     """Store a draft; returns False where that version exists."""
     return insert_once(

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from prefilter.serving.store.case_rows import CaseRow, Span
 
@@ -22,7 +21,7 @@ class RevealedText:
     text: str
     context: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the wire shape: `{"text"}`, and `"context"` where there is one."""
         return {"text": self.text} if self.context is None else {"text": self.text, "context": self.context}
 
@@ -54,7 +53,7 @@ class ClaimedCase:
     created_at: datetime
     lease: Lease
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the wire shape: `{"case": {…}, "lease": {"token", "expires_at"}}`."""
         spans = [{"start": span.start, "end": span.end, "category": span.category} for span in self.spans]
         return {

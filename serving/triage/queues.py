@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from prefilter.models.labels import HEADS
 from prefilter.serving.store.queue_rows import ESCALATED_QUEUE, QueueCount
@@ -30,7 +29,7 @@ class QueueView:
     oldest_at: datetime | None
     skipped: int = 0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the wire shape."""
         oldest = None if self.oldest_at is None else self.oldest_at.isoformat()
         return {"name": self.name, "open": self.open, "leased": self.leased, "oldest_at": oldest}

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from prefilter.models.labels import CATEGORIES
 from prefilter.serving.errors import BadRequest
@@ -30,7 +29,7 @@ class ReviewReceipt:
     resolved_at: datetime
     replayed: bool
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the wire shape; a replay answers the same bytes, so `replayed` is left out."""
         return {
             "review_id": self.review_id,

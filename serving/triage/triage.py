@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from prefilter.serving.audit import chain
 from prefilter.serving.auth import Principal, require
@@ -208,6 +207,6 @@ def _lived(lived: bool) -> None:
         raise LeaseLost
 
 
-def _audit(conn: Connection, lease: HeldLease, action: str, body: Mapping[str, Any] | None = None) -> None:
+def _audit(conn: Connection, lease: HeldLease, action: str, body: Mapping[str, object] | None = None) -> None:
     body = body or {}
     chain.append(conn, actor=lease.reviewer, action=action, subject=lease.case_id, body=body, at=lease.now)
