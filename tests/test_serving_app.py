@@ -93,7 +93,7 @@ def test_a_database_that_fails_after_scoring_is_503_and_leaves_nothing_half_writ
 ) -> None:
     triage = running.app.state.parts.triage
     with monkeypatch.context() as broken:
-        broken.setattr(triage, "open_cases", lambda conn, new: 1 / 0)
+        broken.setattr(triage.intake, "open_cases", lambda conn, new: 1 / 0)
         answer = running.call("POST", "/v1/score", "pipeline", json=ITEMS)
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "not_recorded")
     assert int(answer.headers["retry-after"]) >= 1
