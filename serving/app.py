@@ -13,6 +13,7 @@ import logging
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
@@ -73,6 +74,7 @@ def create_app(
     """
     app = FastAPI(
         title="Harm pre-filter",
+        version=version("harm-prefilter"),
         description="Scores text for harm, decides by policy, and sends only borderline items to a person.",
         docs_url=None,
         redoc_url=None,
