@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.metadata
 import logging
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
@@ -74,7 +74,7 @@ def create_app(
     """
     app = FastAPI(
         title="Harm pre-filter",
-        version=version("harm-prefilter"),
+        version=importlib.metadata.version("harm-prefilter"),
         description="Scores text for harm, decides by policy, and sends only borderline items to a person.",
         docs_url=None,
         redoc_url=None,
