@@ -1,4 +1,4 @@
-"""More requests than can be served: some are answered in full, others are refused with a time to retry, none is lost."""
+"""More requests than can be served: some are answered in full, others refused with a time to retry, none is lost."""
 
 from __future__ import annotations
 
