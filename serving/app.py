@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.metadata
 import logging
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
@@ -76,6 +77,7 @@ def create_app(
     parts = _parts(settings)
     app = FastAPI(
         title="Harm pre-filter",
+        version=importlib.metadata.version("harm-prefilter"),
         description="Scores text for harm, decides by policy, and sends only borderline items to a person.",
         docs_url=None,
         redoc_url=None,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,10 @@ def test_the_schema_loads_nothing_from_elsewhere_and_hides_the_frameworks_422(ru
     assert "ValidationError" not in schema.text
     assert "422" not in schema.json()["paths"]["/v1/decisions/{decision_id}"]["get"]["responses"]
     assert [running.client.get(page).status_code for page in ("/docs", "/redoc")] == [404, 404]
+
+
+def test_the_schema_names_the_version_of_the_distribution(running: Service) -> None:
+    assert running.client.get("/openapi.json").json()["info"]["version"] == version("harm-prefilter")
 
 
 def test_metrics_have_bounded_labels_and_names_of_ours(running: Service) -> None:
