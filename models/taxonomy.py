@@ -63,7 +63,7 @@ def page() -> str:
         "Ten categories; a text may belong to several. Examples at the border are described, never quoted.",
         "Written from `models/data/taxonomy.toml` by `python -m prefilter.models.taxonomy`: change it there.",
         "",
-        "`any` is no category: it is the model's one-number verdict of harm, trained as a head of its own.",
+        "`any` is not a category. It is the model's one number for harm of any kind, trained as a head of its own.",
     ]
     for entry in taxonomy().values():
         lines += ["", f"## {entry.category}", "", entry.definition, "", "Inside:", ""]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.metadata
 import logging
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
@@ -23,8 +24,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from prefilter.serving.admission.permits import Admission
-from prefilter.serving.admission.request_gate import Gate
+from prefilter.serving.admission.permits import Permits
+from prefilter.serving.admission.request_gate import RequestGate
 from prefilter.serving.api import router as api
 from prefilter.serving.api.openapi_document import openapi_document
 from prefilter.serving.auth import Auth
@@ -76,6 +77,7 @@ def create_app(
     parts = _parts(settings)
     app = FastAPI(
         title="Harm pre-filter",
+        version=importlib.metadata.version("harm-prefilter"),
         description="Scores text for harm, decides by policy, and sends only borderline items to a person.",
         docs_url=None,
         redoc_url=None,
@@ -89,7 +91,7 @@ def create_app(
     app.include_router(compat)
     app.include_router(console, prefix="/console")
     app.add_middleware(
-        Gate,
+        RequestGate,
         telemetry=parts.telemetry,
         admission=parts.admission,
         streams=parts.streams,
@@ -113,8 +115,8 @@ def _parts(settings: Settings) -> Parts:
         auth=Auth(store, settings),
         triage=Triage(store, settings),
         policy_book=PolicyBook(store, settings),
-        admission=Admission(permits=settings.max_waiting, max_bytes=settings.max_waiting_bytes),
-        streams=Admission(permits=settings.max_streams, max_bytes=1),
+        admission=Permits(permits=settings.max_waiting, max_bytes=settings.max_waiting_bytes),
+        streams=Permits(permits=settings.max_streams, max_bytes=1),
     )
 
 
@@ -193,7 +195,7 @@ async def _started(parts: Parts, scorer: Scorer) -> Running:
 async def _housekeeping(parts: Parts) -> None:
     """Erase what retention ends, now and every hour; a failure waits for the next hour."""
     while True:
-        for purge in (parts.triage.purge, parts.auth.purge):
+        for purge in (parts.triage.retention.purge, parts.auth.purge):
             try:
                 await run_in_threadpool(purge)
             except Exception as fault:

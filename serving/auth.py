@@ -1,9 +1,9 @@
 """Who is asking: API keys, roles and console sessions.
 
-A key is shown once and kept as a keyed digest; it is looked up by that digest, so no comparison runs over the
-secret itself, and every request asks the database, so that a revoked key is refused by every worker at once.
-A person is the key's unique name. Log-ins are limited per client address and per key prefix, counted in the
-database before the key is looked at. Knows no web framework and no SQL.
+A key is shown once and kept as a keyed digest. It is looked up by that digest, so no comparison runs over the secret
+itself, and every request asks the database, so that a revoked key is refused by every worker at once. A person is the
+key's unique name. Log-ins are limited per client address and per key prefix, counted in the database before the key is
+looked at. Knows no web framework and no SQL.
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ This file knows the store's nouns but no SQL, and nothing of HTTP.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from datetime import UTC, datetime
 from prefilter.models.scored import Scored
 from prefilter.models.text.normalisation import RowError
 from prefilter.serving.audit import chain
+from prefilter.serving.audit.decision_entry import append_decisions
 from prefilter.serving.auth import Principal
 from prefilter.serving.engine.engine import Engine
 from prefilter.serving.engine.row import Row
@@ -31,7 +31,6 @@ from prefilter.serving.policy.policy_book import PolicyBook
 from prefilter.serving.settings import Settings
 from prefilter.serving.store import Store, decision_rows, new_id
 from prefilter.serving.store.case_rows import Span
-from prefilter.serving.store.column_types import canonical
 from prefilter.serving.store.decision_rows import DecisionRow
 from prefilter.serving.telemetry import where
 from prefilter.serving.triage import NewCase, Triage
@@ -184,7 +183,7 @@ class Screening:
         if context is not None and self._store.digest(context, kind="context") != row.context_digest:
             raise Unprocessable("this is not what the text answered", code="context_differs", field="context")
         with self._store.begin() as conn:
-            case_id = self._triage.open_case(conn, decision=row, text=text, context=context)
+            case_id = self._triage.intake.open_case(conn, decision=row, text=text, context=context)
             chain.append(
                 conn,
                 actor=principal.name,
@@ -270,15 +269,10 @@ class Screening:
         try:
             with self._store.begin() as conn:
                 decision_rows.insert_many(conn, rows)
-                ids = self._triage.open_cases(conn, deferred)
-                chain.append(
-                    conn,
-                    actor=principal.name,
-                    action="decision.made",
-                    subject=rows[0].id,
-                    body=_audited(rows, cases=len(ids)),
-                    at=now,
-                )
+                ids = self._triage.intake.open_cases(conn, deferred)
+                made = [row.outcome for row in rows]
+                counted = {outcome.value: made.count(outcome.value) for outcome in Outcome}
+                append_decisions(conn, rows, outcomes=counted, cases=len(ids), actor=principal.name, at=now)
         except NotReady:
             raise
         except Exception as fault:
@@ -287,31 +281,6 @@ class Screening:
         else:
             return {new.decision.id: case_id for new, case_id in zip(deferred, ids, strict=True)}
         raise NotReady("the decisions could not be recorded", code="not_recorded", retry_after_s=1)
-
-
-def digest_of(rows: Sequence[DecisionRow]) -> str:
-    """Return the SHA-256 (hex) over the decisions of one request, as its audit entry carries it.
-
-    Over what was decided and why, not over whose text it was, so that it still holds after an erasure.
-    Order does not matter: rows are taken by id.
-    """
-    decided: list[object] = [
-        [row.id, row.outcome, row.because, row.scores, row.policy_name, row.policy_version, row.model_version]
-        for row in sorted(rows, key=lambda row: row.id)
-    ]
-    return hashlib.sha256(canonical(decided).encode("ascii")).hexdigest()
-
-
-def _audited(rows: Sequence[DecisionRow], *, cases: int) -> dict[str, object]:
-    outcomes = [row.outcome for row in rows]
-    return {
-        "decisions": len(rows),
-        "digest": digest_of(rows),
-        "outcomes": {outcome.value: outcomes.count(outcome.value) for outcome in Outcome},
-        "cases": cases,
-        "policy": {"name": rows[0].policy_name, "version": rows[0].policy_version},
-        "model_version": rows[0].model_version,
-    }
 
 
 def _spans(result: Scored, decision: Decision) -> tuple[Span, ...]:

@@ -1,16 +1,14 @@
 """The server: one process that listens, loads while it listens, says when it is ready, and drains when it stops.
 
-It runs alone (`serve`) or as one of the workers that `supervisor` starts (`work`), each on a socket that it was
-given; the worker reports to its supervisor instead of printing. Loading begins at once, beside the import of
-everything else, and until it is done every request but the probes is answered 503 (see `gate`).
+Loading begins at once, beside the import of everything else, and until it is done every request but the probes is
+answered 503 (see `request_gate`). Whoever starts it says what happens when it is ready, and may give it a socket
+to listen on; it does not know whether other processes share its port.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import logging
 import signal
 import socket
 import sys
@@ -18,6 +16,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from prefilter.serving.ready_line import address_of
+from prefilter.serving.service_log import log_to_stderr
 from prefilter.serving.settings import Settings
 
 if TYPE_CHECKING:  # imported while the model loads
@@ -35,103 +35,26 @@ Announce = Callable[[str, str | None], None]
 """Says that the server is ready: its address, and the admin key where one was made."""
 
 
-def serve(settings: Settings | None = None) -> None:
-    """Run the service until it is stopped; prints the admin key on the first start, then one `ready` line.
-
-    What keeps it from starting is raised: a setting, a model or a database that cannot be used.
-    """
-    settings = settings or Settings.from_env()
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if settings.workers > 1:
-        from prefilter.serving.supervisor import supervise
-
-        supervise(settings)
-    else:
-        _serve(settings, announce=print_ready)
-
-
-def work(settings: Settings, asks: str) -> None:
-    """Serve as the supervisor `asks`: a worker's number, two inherited sockets, and whether to listen early.
-
-    Serves on the first socket and reports on the second when ready. Listens from the start where it is to be
-    early, else only when ready, so that others take the requests meanwhile. Ends when the supervisor's end of
-    the second socket closes: a worker does not outlive its supervisor. Of several that cannot start only the
-    first says why.
-    """
-    number, listener, report, early = (int(part) for part in asks.split(","))
-    supervisor = socket.socket(fileno=report)
-
-    def announce(_address: str, admin_key: str | None) -> None:
-        supervisor.sendall(json.dumps({"admin_key": admin_key}).encode("ascii") + b"\n")
-
-    try:
-        _serve(
-            settings,
-            announce=announce,
-            listener=socket.socket(fileno=listener),
-            supervisor=supervisor,
-            early=bool(early),
-        )
-    except Exception:
-        if number and early:
-            raise SystemExit(1) from None
-        raise
-
-
-def print_ready(address: str, admin_key: str | None) -> None:
-    """Print the `ready` line, and before it a new admin key with a call that uses it."""
-    lines = []
-    if admin_key is not None:
-        body = json.dumps({"items": [{"id": "1", "text": "Have a good day."}]})
-        lines += [
-            f"admin key, shown only now: {admin_key}",
-            f"curl -s {address}/v1/score -H 'Authorization: Bearer {admin_key}' "
-            f"-H 'Content-Type: application/json' -d '{body}'",
-        ]
-    sys.stdout.write("\n".join([*lines, f"ready {address}\n"]))
-    sys.stdout.flush()
-
-
-def log_to_stderr() -> None:
-    """Write the log as lines on standard error."""
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for name in ("prefilter", "uvicorn"):
-        logging.getLogger(name).setLevel(logging.INFO)
-    logging.getLogger("uvicorn.error").addFilter(_names_no_path)
-
-
-_UNSAID = ("WebSocket", "connection", "handshake")
-
-
-def _names_no_path(record: logging.LogRecord) -> bool:
-    """Keep out what the HTTP library says of each WebSocket: it quotes queries, and keys stand there.
-
-    A refused one it also calls an error.
-    """
-    return not any(word in str(record.msg) for word in _UNSAID)
-
-
-def address_of(settings: Settings, listener: socket.socket) -> str:
-    """Return the address that callers use: the host as it was set, the port as it turned out."""
-    host, port = settings.host, listener.getsockname()[1]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _serve(
+def serve(
     settings: Settings,
     *,
     announce: Announce,
     listener: socket.socket | None = None,
-    supervisor: socket.socket | None = None,
+    lifeline: socket.socket | None = None,
     early: bool = True,
 ) -> None:
+    """Serve until stopped: on `listener` where one is given, until the other end of `lifeline` closes where it is.
+
+    Listens from the start where it is to be `early`, else only when ready, so that others take the requests
+    meanwhile. What keeps it from starting is raised: a setting, a model or a database that cannot be used.
+    """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     with ThreadPoolExecutor(1, thread_name_prefix="prefilter-load") as loader:
         loading = loader.submit(_load, settings)
         log_to_stderr()
         app, config = _build(settings, loading)
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(_run(app, config, announce, listener, supervisor, early=early))
+            runner.run(_run(app, config, announce, listener, lifeline, early=early))
 
 
 def _load(settings: Settings) -> Loaded:
@@ -165,7 +88,7 @@ async def _run(
     config: uvicorn.Config,
     announce: Announce,
     listener: socket.socket | None,
-    supervisor: socket.socket | None,
+    lifeline: socket.socket | None,
     *,
     early: bool,
 ) -> None:
@@ -177,7 +100,7 @@ async def _run(
     server = uvicorn.Server(config)
     sockets = None if listener is None else [listener]
     serving = asyncio.create_task(server.serve(sockets)) if early else None
-    leaving = asyncio.create_task(_follow(server, supervisor))
+    leaving = asyncio.create_task(_follow(server, lifeline))
     try:
         # The server's own way to run a lifespan turns whatever went wrong into a printed traceback.
         async with app.router.lifespan_context(app):
@@ -217,13 +140,13 @@ async def _ready(app: FastAPI) -> bool:
     return True
 
 
-async def _follow(server: uvicorn.Server, supervisor: socket.socket | None) -> None:
-    """End the server when its supervisor has ended."""
-    if supervisor is None:
+async def _follow(server: uvicorn.Server, lifeline: socket.socket | None) -> None:
+    """End the server when whoever holds the other end of its lifeline has ended."""
+    if lifeline is None:
         return
-    supervisor.setblocking(False)
+    lifeline.setblocking(False)
     loop = asyncio.get_running_loop()
     with contextlib.suppress(OSError):
-        while await loop.sock_recv(supervisor, 1):
+        while await loop.sock_recv(lifeline, 1):
             pass
     server.should_exit = True

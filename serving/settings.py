@@ -1,7 +1,8 @@
 """Everything an operator may set, as one frozen object read once from `PREFILTER_*`.
 
-It knows no other room. A value that cannot be read stops the start with the name of the variable: a safety
-gate that silently runs on a default is worse than one that does not start.
+A setting is one field: its name gives the variable, its type says how the variable is read and what it must at
+least be. A value that cannot be read stops the start with the name of the variable: a safety gate that silently
+runs on a default is worse than one that does not start. Knows no other room.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, NamedTuple, get_args, get_type_hints
 
 from prefilter.serving.errors import PrefilterError
 
@@ -27,6 +29,16 @@ class SettingsError(PrefilterError):
     default_code = "bad_setting"
 
 
+class AtLeast(NamedTuple):
+    """The bound of a number."""
+
+    least: int
+
+
+Positive = Annotated[int, AtLeast(1)]
+NotNegative = Annotated[int, AtLeast(0)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """How this server runs. Units are in the names; every field is `PREFILTER_<NAME>` in the environment."""
@@ -37,24 +49,24 @@ class Settings:
     database_url: str = ""
     model: str | None = None
     policy: str = "model-output"
-    max_body_bytes: int = 32 * MEBIBYTE
-    max_items: int = 1_000
-    max_text_chars: int = 1_000_000
-    max_id_chars: int = 256
-    deadline_ms: int = 120_000
-    workers: int = 1
-    engine_threads: int = 0
-    max_queued_tokens: int = 0
-    max_waiting: int = 256
-    max_waiting_bytes: int = 128 * MEBIBYTE
-    max_streams: int = 64
-    max_stream_chars: int = 100_000
-    stream_idle_s: int = 120
+    max_body_bytes: Positive = 32 * MEBIBYTE
+    max_items: Positive = 1_000
+    max_text_chars: Positive = 1_000_000
+    max_id_chars: Positive = 256
+    deadline_ms: Positive = 120_000
+    workers: Positive = 1
+    engine_threads: NotNegative = 0
+    max_queued_tokens: NotNegative = 0
+    max_waiting: Positive = 256
+    max_waiting_bytes: Positive = 128 * MEBIBYTE
+    max_streams: Positive = 64
+    max_stream_chars: Positive = 100_000
+    stream_idle_s: Positive = 120
     exact: bool = False
-    repeats_mb: int = 64
-    lease_seconds: int = 600
-    retention_days: int = 30
-    session_hours: int = 8
+    repeats_mb: NotNegative = 64
+    lease_seconds: Positive = 600
+    retention_days: Positive = 30
+    session_hours: Positive = 8
     environment: str = "development"
     cookie_secure: bool = False
 
@@ -62,9 +74,10 @@ class Settings:
         """Fill in what depends on other fields (0 asks for that), and refuse what cannot work."""
         if not self.database_url:
             object.__setattr__(self, "database_url", f"sqlite:///{(self.home / 'prefilter.db').absolute()}")
-        for name, least in {**dict.fromkeys(_AT_LEAST_ONE, 1), **dict.fromkeys(_AT_LEAST_ZERO, 0)}.items():
-            if getattr(self, name) < least:
-                raise SettingsError(f"{_variable(name)} must be at least {least}", field=_variable(name))
+        for name, kind in _kinds().items():
+            for bound in get_args(kind)[1:]:
+                if isinstance(bound, AtLeast) and getattr(self, name) < bound.least:
+                    raise SettingsError(f"{_variable(name)} must be at least {bound.least}", field=_variable(name))
         if not self.engine_threads:
             object.__setattr__(self, "engine_threads", max(1, len(os.sched_getaffinity(0)) // self.workers))
         if not self.max_queued_tokens:
@@ -84,12 +97,12 @@ class Settings:
         """
         source = os.environ if environ is None else environ
         values: dict[str, object] = {}
-        for name, read in _READERS.items():
+        for name, kind in _kinds().items():
             raw = source.get(_variable(name), "").strip()
             if not raw:
                 continue
             try:
-                values[name] = read(raw)
+                values[name] = _READERS[kind](raw)
             except ValueError:
                 raise SettingsError(f"{_variable(name)} cannot be read", field=_variable(name)) from None
         if "cookie_secure" not in values and values.get("environment") == "production":
@@ -97,23 +110,8 @@ class Settings:
         return cls(**values)  # type: ignore[arg-type]
 
 
-_AT_LEAST_ONE = (
-    "max_body_bytes",
-    "max_items",
-    "max_text_chars",
-    "max_id_chars",
-    "deadline_ms",
-    "workers",
-    "max_waiting",
-    "max_waiting_bytes",
-    "max_streams",
-    "max_stream_chars",
-    "stream_idle_s",
-    "lease_seconds",
-    "retention_days",
-    "session_hours",
-)
-_AT_LEAST_ZERO = ("engine_threads", "max_queued_tokens", "repeats_mb")
+def _kinds() -> dict[str, object]:
+    return get_type_hints(Settings, include_extras=True)
 
 
 def _variable(name: str) -> str:
@@ -127,31 +125,12 @@ def _truth(raw: str) -> bool:
     return word in ("1", "true", "yes", "on")
 
 
-_READERS: dict[str, Callable[[str], object]] = {
-    "host": str,
-    "port": int,
-    "home": Path,
-    "database_url": str,
-    "model": str,
-    "policy": str,
-    "max_body_bytes": int,
-    "max_items": int,
-    "max_text_chars": int,
-    "max_id_chars": int,
-    "deadline_ms": int,
-    "workers": int,
-    "engine_threads": int,
-    "max_queued_tokens": int,
-    "max_waiting": int,
-    "max_waiting_bytes": int,
-    "max_streams": int,
-    "max_stream_chars": int,
-    "stream_idle_s": int,
-    "exact": _truth,
-    "repeats_mb": int,
-    "lease_seconds": int,
-    "retention_days": int,
-    "session_hours": int,
-    "environment": str,
-    "cookie_secure": _truth,
+_READERS: dict[object, Callable[[str], object]] = {
+    str: str,
+    str | None: str,
+    int: int,
+    Positive: int,
+    NotNegative: int,
+    Path: Path,
+    bool: _truth,
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from prefilter.serving.admission.permits import Admission
+from prefilter.serving.admission.permits import Permits
 from prefilter.serving.auth import Auth
 from prefilter.serving.engine.engine import Engine
 from prefilter.serving.errors import NotReady
@@ -35,9 +35,9 @@ class Parts:
     auth: Auth
     triage: Triage
     policy_book: PolicyBook
-    admission: Admission
+    admission: Permits
     """The permits of scoring requests."""
-    streams: Admission
+    streams: Permits
     """The permits of streams."""
 
 

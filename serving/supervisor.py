@@ -1,10 +1,10 @@
 """The supervisor: several worker processes on one port, each with a part of the cores.
 
 Every worker has its own listening socket on the port, and the kernel spreads connections over them. The sockets
-are made and kept here, so that connections made while a worker is being started again wait for it and are not
-refused. The workers bring the database up to date, one at a time, and one of them makes the admin key; this
-process prints it, and `ready` when all are. It stops them all when one cannot start the first time, starts one
-again that dies later, and lets them finish what they accepted when it is told to stop. It never sees a request.
+are made and kept here, so that connections made while a worker is started again wait for it and are not refused. This
+process prints `ready`, and the admin key that one of the workers made, when all are ready. It stops them all when one
+cannot start the first time, starts one again that dies later, and lets them finish what they accepted when it is told
+to stop. It never sees a request.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ import signal
 import socket
 import sys
 
+from prefilter.serving.ready_line import address_of, print_ready
+from prefilter.serving.service_log import log_to_stderr
 from prefilter.serving.settings import SHARED_METRICS, Settings, SettingsError
+from prefilter.serving.worker import WorkerPlace
 
 logger = logging.getLogger("prefilter.supervisor")
 
@@ -48,9 +51,9 @@ class _Worker:
         """Start a process and return when it is ready; raises EOFError where it ends before."""
         ours, theirs = socket.socketpair()
         with theirs:
-            asks = f"{self.number},{self.listener.fileno()},{theirs.fileno()},{int(early)}"
+            place = WorkerPlace(self.number, self.listener.fileno(), theirs.fileno(), early)
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "prefilter", "serve", "--as-worker", asks),
+                *(sys.executable, "-m", "prefilter", "serve", "--as-worker", place.to_argument()),
                 pass_fds=(self.listener.fileno(), theirs.fileno()),
             )
         reader, self._report = await asyncio.open_unix_connection(sock=ours)
@@ -80,8 +83,6 @@ class _Worker:
 
 def supervise(settings: Settings) -> None:
     """Serve with `settings.workers` processes until stopped; raises SystemExit where they cannot start."""
-    from prefilter.serving.server import log_to_stderr
-
     log_to_stderr()
     listeners = listen(settings.host, settings.port, count=settings.workers)
     shared = settings.home.absolute() / f"metrics-{listeners[0].getsockname()[1]}"
@@ -125,8 +126,6 @@ def listen(host: str, port: int, *, count: int) -> list[socket.socket]:
 
 
 async def _supervise(settings: Settings, listeners: list[socket.socket]) -> None:
-    from prefilter.serving.server import address_of, print_ready
-
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

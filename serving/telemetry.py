@@ -1,10 +1,9 @@
-"""Numbers about the running service, for Prometheus, and the log it writes.
+"""Metrics of the running service, for Prometheus, and its access log.
 
-Labels hold only words this project chose (route templates, methods, statuses, outcomes), so their number
-is bounded whatever callers send; nothing here ever sees item text. Where several worker processes serve one
-port, each counts in files of a folder they share (`PROMETHEUS_MULTIPROC_DIR`, which their supervisor sets), and
-whichever is asked answers for all, the dead included: a counter never goes back. This file knows no web
-framework.
+Labels hold only words this project chose (route templates, methods, statuses, outcomes), so their number is bounded
+whatever callers send; no item text gets here. Where several worker processes serve one port, each counts in files of a
+folder they share (`PROMETHEUS_MULTIPROC_DIR`, which their supervisor sets), and any of them reports for all, those that
+ended included: a counter never goes back. Knows no web framework.
 """
 
 from __future__ import annotations
@@ -31,8 +30,8 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 access = logging.getLogger("prefilter.access")
 
 
-class Looked(Protocol):
-    """What counts its look-ups: the answers given before."""
+class LookupCounts(Protocol):
+    """What counts its look-ups of the answers given before."""
 
     hits: int
     misses: int
@@ -42,14 +41,9 @@ class Telemetry:
     """The metrics of one application, in a registry of its own."""
 
     def __init__(self) -> None:
-        """Make every metric, so that each stands at zero from the first scrape on."""
+        """Make every metric, so that each is zero at the first scrape."""
         self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "prefilter_requests_total",
-            "Requests answered.",
-            ("method", "route", "status"),
-            registry=self.registry,
-        )
+        self.requests = self._counter("prefilter_requests_total", "Requests answered.", "method", "route", "status")
         self.seconds = Histogram(
             "prefilter_request_seconds",
             "Time from the first byte of a request to the last of its answer.",
@@ -57,37 +51,18 @@ class Telemetry:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self.items = Counter(
-            "prefilter_items_total",
-            "Items answered, by outcome or error.",
-            ("outcome",),
-            registry=self.registry,
+        self.items = self._counter("prefilter_items_total", "Items answered, by outcome or error.", "outcome")
+        self.unscored = self._counter("prefilter_unscored_items_total", "Valid items that got no scores.", "reason")
+        self.stages = self._counter(
+            "prefilter_scored_items_total", "Items that got scores, by the stage that gave them.", "stage"
         )
-        self.unscored = Counter(
-            "prefilter_unscored_items_total",
-            "Valid items that got no scores.",
-            ("reason",),
-            registry=self.registry,
-        )
-        self.stages = Counter(
-            "prefilter_scored_items_total",
-            "Items that got scores, by the stage that gave them.",
-            ("stage",),
-            registry=self.registry,
-        )
-        self.repeats = Counter(
-            "prefilter_repeats_total",
-            "Look-ups of answers given before.",
-            ("result",),
-            registry=self.registry,
-        )
-        self.tokens = Counter("prefilter_tokens_total", "Word pieces scored.", registry=self.registry)
-        self.cases = Counter("prefilter_cases_total", "Cases opened by screening.", registry=self.registry)
-        self.streams = Counter(
+        self.repeats = self._counter("prefilter_repeats_total", "Look-ups of answers given before.", "result")
+        self.tokens = self._counter("prefilter_tokens_total", "Word pieces scored.")
+        self.cases = self._counter("prefilter_cases_total", "Cases opened by screening.")
+        self.streams = self._counter(
             "prefilter_streams_total",
             "Streams that ended: whole, cut, broken by an error, or left by their client.",
-            ("end",),
-            registry=self.registry,
+            "end",
         )
         self._queue = Gauge(
             "prefilter_queue_tokens",
@@ -112,12 +87,12 @@ class Telemetry:
         self._ready.set(0)
         self._queued_tokens: Callable[[], float] = lambda: 0.0
         self._is_ready: Callable[[], bool] = lambda: False
-        self._looked: Looked | None = None
+        self._looked: LookupCounts | None = None
         self._seen = (0, 0)
         self._observing = threading.Lock()
 
     def watch(
-        self, *, queued_tokens: Callable[[], float], ready: Callable[[], bool], repeats: Looked | None = None
+        self, *, queued_tokens: Callable[[], float], ready: Callable[[], bool], repeats: LookupCounts | None = None
     ) -> None:
         """Show the engine's queue, its readiness and the look-ups: as they are at a scrape of this process,
         as they were at its last answer in a scrape of another one."""
@@ -146,6 +121,9 @@ class Telemetry:
         shared = CollectorRegistry()
         MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
         return generate_latest(shared)
+
+    def _counter(self, name: str, told: str, *labels: str) -> Counter:
+        return Counter(name, told, labels, registry=self.registry)
 
     def _observe(self) -> None:
         self._queue.set(self._queued_tokens())

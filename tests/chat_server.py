@@ -1,6 +1,6 @@
 """A small OpenAI-compatible chat server: real HTTP over loopback, streamed or whole, the same answer every time.
 
-What it answers is chosen by the last message: a text of `answers` gets the answer beside it, any other is
+The last message chooses the answer: a key of `answers` gets the answer stored for it, any other message is
 echoed. `seen` keeps every request's body, so that a test can say what never reached the model; `hung_up` is set
 when a reader left in the middle of a stream. It knows nothing of moderation.
 """

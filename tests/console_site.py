@@ -51,7 +51,7 @@ class Site:
         spans = [Span(match.start(), match.end(), category) for match in found]
         with self.app.state.parts.store.begin() as conn:
             decision_rows.insert_many(conn, [row])
-            case_id: str = self.app.state.parts.triage.open_case(
+            case_id: str = self.app.state.parts.triage.intake.open_case(
                 conn, decision=row, text=text, spans=spans, context=context
             )
         return case_id

@@ -1,4 +1,4 @@
-"""A server as a stranger starts it: a process, what it prints, and calls over loopback."""
+"""A server as a new user starts it: a process, what it prints, and calls over loopback."""
 
 from __future__ import annotations
 

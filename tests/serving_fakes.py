@@ -1,6 +1,6 @@
-"""A real, small scorer for the tests of serving: the scores stand in the text, as `threat=0.7 any=0.6`.
+"""A real, small scorer for the tests of serving: the scores are written in the text, as `threat=0.7 any=0.6`.
 
-Scores that stand in the context count too, and each named score of the text is a span.
+Scores in the context count too, and each named score of the text is a span.
 """
 
 from __future__ import annotations

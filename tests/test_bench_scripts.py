@@ -1,4 +1,4 @@
-"""The scripts that time ours beside what a user would otherwise pick: the protocol, the sums and the texts."""
+"""The scripts that time this project and other tools on the same texts: the protocol, the sums and the texts."""
 
 from __future__ import annotations
 

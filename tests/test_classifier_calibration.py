@@ -1,4 +1,4 @@
-"""Calibration: probabilities hold in the mix, long texts are not punished, thin evidence is admitted."""
+"""Calibration: probabilities are right in the mix, length alone is no harm, too little evidence is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A certificate keeps its promise: on texts nobody has seen, the share cleared stays below the target."""
+"""A certificate keeps its promise: on unseen texts the share of the flagged that is cleared is below the target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The databases that the tests run on: isolated per test, and an own server where none is lent."""
+"""The databases that the tests run on: isolated per test, on a server of their own if none is given."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages and packaging files say what is so: versions, locks, settings, words, the image."""
+"""The pages and packaging files agree with the code: versions, locks, settings, words, the image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Repeats: an answer from the file is the answer, to the bit; what is torn, foreign or not whole is a miss."""
+"""Repeats: an answer from the file is bit-identical; a damaged, foreign or incomplete record is a miss."""
 
 from __future__ import annotations
 

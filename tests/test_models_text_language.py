@@ -1,4 +1,4 @@
-"""The language gate: English of every kind passes, another tongue never does in silence."""
+"""The language gate: English of every kind passes, and a text in another language is never allowed silently."""
 
 from __future__ import annotations
 

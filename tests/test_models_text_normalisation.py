@@ -1,4 +1,4 @@
-"""Text: what is a text at all, and what normalisation undoes while keeping the map back."""
+"""Text: what counts as a text, and what normalisation undoes while it keeps the map to the original."""
 
 from __future__ import annotations
 

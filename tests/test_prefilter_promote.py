@@ -1,4 +1,4 @@
-"""`prefilter model promote`: a model that regresses does not become live, and the table says what fell."""
+"""`prefilter model promote`: a model that regresses does not become live, and the table says what failed."""
 
 from __future__ import annotations
 

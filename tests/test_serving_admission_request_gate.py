@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from prefilter.serving.admission import request_gate
-from prefilter.serving.admission.permits import Admission
-from prefilter.serving.admission.request_gate import Gate
+from prefilter.serving.admission.permits import Permits
+from prefilter.serving.admission.request_gate import RequestGate
 from prefilter.serving.telemetry import Telemetry
 
 CHUNKS = 8
@@ -39,13 +39,13 @@ class Caller:
             self.answers.append((message["status"], self.read))
 
     def call(
-        self, app: Any, *, max_body_bytes: int = 10_000, admission: Admission | None = None
+        self, app: Any, *, max_body_bytes: int = 10_000, admission: Permits | None = None
     ) -> list[tuple[int, int]]:
-        passed = Gate(
+        passed = RequestGate(
             app,
             telemetry=Telemetry(),
-            admission=admission or Admission(permits=1, max_bytes=max_body_bytes),
-            streams=Admission(permits=1, max_bytes=1),
+            admission=admission or Permits(permits=1, max_bytes=max_body_bytes),
+            streams=Permits(permits=1, max_bytes=1),
             max_body_bytes=max_body_bytes,
             started=lambda: True,
         )
@@ -93,7 +93,7 @@ def test_without_a_permit_a_scoring_request_is_refused_and_nothing_behind_the_ga
         await refuse(scope, receive, send)
 
     caller = Caller(**{"content-length": "800"})
-    admission = Admission(permits=1, max_bytes=10_000)
+    admission = Permits(permits=1, max_bytes=10_000)
     with admission.permit(1):
         assert caller.call(app, admission=admission) == [(429, CHUNKS)]
         caller.scope["path"] = "/v1/queues"

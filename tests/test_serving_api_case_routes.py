@@ -1,4 +1,4 @@
-"""The reviewers' routes: a case is claimed masked, revealed, reviewed once, and never by two."""
+"""The reviewers' routes: a case is claimed masked, revealed, and reviewed once, by one reviewer."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,10 @@ def test_the_schema_loads_nothing_from_elsewhere_and_hides_the_frameworks_422(ru
     assert [running.client.get(page).status_code for page in ("/docs", "/redoc")] == [404, 404]
 
 
+def test_the_schema_names_the_version_of_the_distribution(running: Service) -> None:
+    assert running.client.get("/openapi.json").json()["info"]["version"] == version("harm-prefilter")
+
+
 def test_metrics_have_bounded_labels_and_names_of_ours(running: Service) -> None:
     running.score({"text": "threat=0.5"}, {"text": ""})
     for path in ("/v1/decisions/dec_canary", "/canary", "/v1/policies/canary"):
@@ -93,7 +98,7 @@ def test_a_database_that_fails_after_scoring_is_503_and_leaves_nothing_half_writ
 ) -> None:
     triage = running.app.state.parts.triage
     with monkeypatch.context() as broken:
-        broken.setattr(triage, "open_cases", lambda conn, new: 1 / 0)
+        broken.setattr(triage.intake, "open_cases", lambda conn, new: 1 / 0)
         answer = running.call("POST", "/v1/score", "pipeline", json=ITEMS)
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "not_recorded")
     assert int(answer.headers["retry-after"]) >= 1

@@ -1,4 +1,4 @@
-"""Attestation: a decision, a policy or a key edited beside the chain is found."""
+"""Attestation: a decision, a policy or a key that was edited without an entry in the chain is found."""
 
 from __future__ import annotations
 

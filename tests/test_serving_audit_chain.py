@@ -1,4 +1,4 @@
-"""The audit chain: whoever edits, removes, moves, adds or cuts is found."""
+"""The audit chain: an entry that is edited, removed, moved, added or cut off is found."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from prefilter.serving.bulk.read.input_rows import Columns
 from prefilter.serving.bulk.write.run_manifest import manifest_path
 from prefilter.serving.settings import Settings
 from prefilter.serving.store import Store
-from prefilter.serving.triage import Revealed, Triage
+from prefilter.serving.triage import RevealedText, Triage
 
 __all__ = ["artefact"]
 READER = Principal("key_1", "ann", "reviewer")
@@ -71,7 +71,7 @@ def test_a_reviewer_gets_the_text_of_the_row_masked_first(place: Place) -> None:
     case = place.triage.claim("threat", READER)
     assert case is not None
     assert (case.text_masked, case.category) == ("█" * 10, "threat")
-    assert place.triage.reveal(case.case_id, READER, lease_token=case.lease.token) == Revealed("threat=0.6")
+    assert place.triage.reveal(case.case_id, READER, lease_token=case.lease.token) == RevealedText("threat=0.6")
 
 
 def test_a_case_from_a_file_holds_what_its_text_answers(place: Place, artefact: Path, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_case_from_a_file_holds_what_its_text_answers(place: Place, artefact: 
     case = place.triage.claim("threat", READER)
     assert case is not None
     revealed = place.triage.reveal(case.case_id, READER, lease_token=case.lease.token)
-    assert revealed in (Revealed("threat=0.6", "why"), Revealed("threat=0.6", "how"))
+    assert revealed in (RevealedText("threat=0.6", "why"), RevealedText("threat=0.6", "how"))
 
 
 def test_a_resolved_case_is_not_opened_again(place: Place) -> None:

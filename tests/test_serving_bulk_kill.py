@@ -1,4 +1,4 @@
-"""Killed at any moment, again and again, a run ends in the bytes and the manifest of an unbroken one."""
+"""A run that is killed at any moment, several times, writes the same bytes and manifest as an unbroken one."""
 
 from __future__ import annotations
 

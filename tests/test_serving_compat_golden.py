@@ -1,7 +1,7 @@
 """Golden pairs of the OpenAI contract and of the native batch: `golden/*/NAME.json` holds a request and its answer.
 
-Scores stand in the texts (`serving_fakes.SpokenScorer`). Numbers are compared with a tolerance, ids by their
-pattern, and of the measured quality of a category that it is there or not: it changes with the model.
+The scores are written in the texts (`serving_fakes.SpokenScorer`). Numbers are compared with a tolerance, ids by their
+pattern. Of the measured quality of a category only its presence is compared, because it changes with the model.
 """
 
 from __future__ import annotations

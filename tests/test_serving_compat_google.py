@@ -1,4 +1,4 @@
-"""Real clients of Perspective work against a real server once their host is changed, and their keys stay unprinted.
+"""Real clients of Perspective work against a real server when their host is changed, and no key is ever printed.
 
 google-api-python-client builds itself from our discovery document; `perspective` (PyPI, 1.0.3) has its address in one
 attribute, which is all that is changed.

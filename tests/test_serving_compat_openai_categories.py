@@ -1,4 +1,4 @@
-"""OpenAI's 13 categories: each says where it comes from and what that is worth, and no flagged text is unmarked."""
+"""OpenAI's 13 categories: each says its source and measured quality, and no flagged text is without a category."""
 
 from __future__ import annotations
 

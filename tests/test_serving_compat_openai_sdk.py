@@ -1,4 +1,4 @@
-"""The real `openai` SDK and LangChain against `/v1/moderations`: a base URL and a key, and nothing else changed.
+"""The real `openai` SDK and LangChain against `/v1/moderations`: only the base URL and the key are changed.
 
 A real server over loopback with the shipped model. The rude text is a playground's.
 """

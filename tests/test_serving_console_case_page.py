@@ -214,7 +214,7 @@ def test_a_text_that_could_not_be_scored_says_why(house: Site, reviewer: TestCli
     row = a_decision(because=[{"reason": "unreadable_script"}], unscored="unreadable_script")
     with house.app.state.parts.store.begin() as conn:
         decision_rows.insert_many(conn, [row])
-        house.app.state.parts.triage.open_case(conn, decision=row, text="Тихо")
+        house.app.state.parts.triage.intake.open_case(conn, decision=row, text="Тихо")
     assert "does not read this script" in claim(reviewer, "unscored")
 
 

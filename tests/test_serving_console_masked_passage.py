@@ -1,4 +1,4 @@
-"""A text cut into pieces: nothing hidden leaks, nothing shown is lost, no control character is obeyed."""
+"""A text cut into pieces: nothing hidden leaks, nothing shown is lost, no control character takes effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns: who needs least goes first, of equals who came first, and nobody waits for ever."""
+"""Turns: the request with the least left goes first, among equals the earliest, and none waits without end."""
 
 from __future__ import annotations
 

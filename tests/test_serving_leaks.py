@@ -115,7 +115,7 @@ def test_a_scored_item_leaves_no_text_outside_its_case(
 @pytest.mark.parametrize(
     "broken",
     [
-        "prefilter.serving.triage.Triage.open_cases",
+        "prefilter.serving.triage.case_intake.CaseIntake.open_cases",
         "prefilter.serving.screening.decide",
         "prefilter.serving.api.score_routes._render",
         "prefilter.serving.api.score_routes.read_score_request",

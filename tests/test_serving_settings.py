@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,12 @@ def test_every_field_is_read_from_its_variable() -> None:
     made = Settings.from_env({"PREFILTER_PORT": "0", "PREFILTER_MAX_ITEMS": "7", "PREFILTER_HOME": "/data"})
     assert (made.port, made.max_items, made.home) == (0, 7, Path("/data"))
     assert made.database_url == "sqlite:////data/prefilter.db"
+
+
+def test_no_field_is_without_a_reader() -> None:
+    names = [field.name for field in fields(Settings) if field.name != "environment"]
+    made = Settings.from_env({f"PREFILTER_{name.upper()}": "1" for name in names})
+    assert {name: getattr(made, name) for name in names if str(getattr(made, name)) not in ("1", "True")} == {}
 
 
 def test_the_cores_are_shared_among_the_workers_and_the_queue_follows() -> None:

@@ -1,4 +1,4 @@
-"""Streams over a real server: a text comes out as it went in or is cut, and no more goes out than was promised."""
+"""Streams over a real server: a text comes out unchanged or is cut, and no more goes out than the bound allows."""
 
 from __future__ import annotations
 

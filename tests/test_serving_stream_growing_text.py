@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefilter.serving.stream.growing_text import Arriving
+from prefilter.serving.stream.growing_text import GrowingText
 
 
 def halves(text: str) -> list[str]:
@@ -16,7 +16,7 @@ def halves(text: str) -> list[str]:
 
 @given(st.text(max_size=60))
 def test_every_cutting_gives_the_text_back(text: str) -> None:
-    arriving = Arriving(max_chars=1_000)
+    arriving = GrowingText(max_chars=1_000)
     for unit in halves(text):
         assert arriving.add(unit) is None
         assert text.startswith(arriving.text)
@@ -26,7 +26,7 @@ def test_every_cutting_gives_the_text_back(text: str) -> None:
 
 
 def test_half_a_character_at_the_end_is_an_error() -> None:
-    arriving = Arriving(max_chars=10)
+    arriving = GrowingText(max_chars=10)
     assert arriving.add("so\ud83d") is None
     error = arriving.end()
     assert error is not None
@@ -34,7 +34,7 @@ def test_half_a_character_at_the_end_is_an_error() -> None:
 
 
 def test_halves_that_do_not_belong_together_are_an_error() -> None:
-    arriving = Arriving(max_chars=10)
+    arriving = GrowingText(max_chars=10)
     assert arriving.add("\ud83d") is None
     error = arriving.add("x")
     assert error is not None
@@ -42,7 +42,7 @@ def test_halves_that_do_not_belong_together_are_an_error() -> None:
 
 
 def test_a_text_over_the_limit_is_refused_and_what_was_there_stays() -> None:
-    arriving = Arriving(max_chars=5)
+    arriving = GrowingText(max_chars=5)
     assert arriving.add("four") is None
     error = arriving.add("teen")
     assert error is not None

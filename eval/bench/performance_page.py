@@ -1,7 +1,7 @@
 """The page of performance: tables of what the benchmarks measured, written from their documents alone.
 
-Every figure on the page stands in a document of the folder, with its machine, date and command; what people have to
-say about them stands in `notes.md` beside them and is put in as it is. A test writes the page again and compares.
+Every figure on the page is in a document of the folder, with its machine, date and command. The text is in `notes.md`
+in the same folder and is copied unchanged. A test writes the page again and compares.
 """
 
 from __future__ import annotations

@@ -25,17 +25,17 @@ def serve(
     as_worker: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Serve the API and the console; settings come from PREFILTER_* variables."""
-    from prefilter.serving.server import serve as run
-    from prefilter.serving.server import work
+    from prefilter.serving.launch import launch
     from prefilter.serving.settings import Settings
+    from prefilter.serving.worker import WorkerPlace, work
 
     if workers is not None:
         os.environ["PREFILTER_WORKERS"] = str(workers)  # the workers read it there
     settings = Settings.from_env()
     if as_worker is None:
-        run(settings)
+        launch(settings)
     else:
-        work(settings, as_worker)
+        work(settings, WorkerPlace.of_argument(as_worker))
 
 
 @audit.command()
@@ -69,7 +69,7 @@ def erase(item_id: Annotated[str, typer.Argument(help="The item's id.")]) -> Non
     from prefilter.cli.workplace import open_workplace
 
     with open_workplace() as place:
-        count = place.triage.erase(item_id, place.operator)
+        count = place.triage.retention.erase(item_id, place.operator)
     print(f"erased the texts of {count} cases")
 
 
@@ -78,6 +78,6 @@ def purge() -> None:
     from prefilter.cli.workplace import open_workplace
 
     with open_workplace() as place:
-        count = place.triage.purge()
+        count = place.triage.retention.purge()
         place.auth.purge()
     print(f"erased the texts of {count} cases")

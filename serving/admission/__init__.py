@@ -1,1 +1,1 @@
-"""Admission: the gate each HTTP request passes, its permits, and how a refusal is written."""
+"""Admission: the gate that each request passes, its permits, and how a refusal is written."""

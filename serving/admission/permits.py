@@ -1,9 +1,9 @@
-"""Admission: how many scoring requests may be inside at once, decided before their bodies are read.
+"""Permits: how many scoring requests may be inside at once, decided before their bodies are read.
 
-A request takes a permit when its headers are in and gives it back when its answer is out. What waits in the
-engine is bounded by tokens; permits bound what else a request costs: its connection, its body, its place in
-the database's line. So a refusal costs neither parsing nor a query and takes a moment, whatever waits. One
-request is always let in, however large. Knows no HTTP and no engine.
+A request takes a permit when its headers are in and gives it back when its answer is out. The engine bounds its own
+queue by tokens; permits bound what else a request costs: its connection, its body, its wait for the database. So a
+refusal needs neither parsing nor a query and is quick under any load. One request is always let in, however large.
+Knows no HTTP and no engine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ BYTES_PER_TOKEN = 4
 """Of a body, roughly; where that is too much or too little, the engine knows better once it is read."""
 
 
-class Admission:
+class Permits:
     """The permits of one application, given on its event loop."""
 
     def __init__(self, *, permits: int, max_bytes: int) -> None:

@@ -1,7 +1,7 @@
-"""A refusal: an error as the bytes of an answer, in the shape that the door it came through promises.
+"""A refusal: an error as the bytes of an answer, in the error shape of the API that was called.
 
-Every door says no in its own words: the native one here, those of others in `compat`. Plain values, so that
-the gate, which stands before every framework, and the application's handlers answer alike.
+The native shape is here, those of third-party APIs are in `compat`. Plain values, so that the gate, which runs outside
+any framework, and the application's handlers answer alike.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Refusal:
 
 
 Refuse = Callable[[PrefilterError, str | None], Refusal]
-"""Says no to one request: the error, and the request's id where it is known."""
+"""Writes the refusal of one request: of the error, and the request's id where it is known."""
 
 
 class _Where(TypedDict):
@@ -64,7 +64,7 @@ def native(error: PrefilterError, request_id: str | None) -> Refusal:
 
 
 def written(error: PrefilterError, status: int, body: Mapping[str, object]) -> Refusal:
-    """Return `body` as a refusal with the headers that every door sends: when to come again, what is needed."""
+    """Return `body` as a refusal with the headers that every API sends: when to try again, what credentials."""
     headers: dict[str, str] = {}
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)

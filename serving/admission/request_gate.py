@@ -1,10 +1,10 @@
-"""The gate every request passes, in and out: id, body limit, headers, timing, and of a fault only its kind.
+"""The gate that every request passes, in and out: id, body limit, headers, timing, and of a fault only its kind.
 
-Plain ASGI, around everything else, so that it also covers routes it does not know. A scoring request needs a
-permit, and where there is none it is refused before any of it is read, asked or looked up. The body is counted as
-it streams in, with or without a Content-Length; a refusal reads on what is still being sent, or the caller
-would see a broken connection instead of the reason. An exception nobody handled ends here: the server behind
-us would print its message, and messages quote input.
+Plain ASGI, around everything else, so that it also covers routes that the application does not know. A scoring request
+needs a permit, and where there is none it is refused before any of it is read. The body is counted as it streams in,
+with or without a Content-Length. A refusal reads what is still being sent, or the caller would see a broken connection
+instead of the reason. An unhandled exception ends here: the HTTP server would print its message, and messages quote
+input.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from prefilter.serving.admission.permits import Admission
+from prefilter.serving.admission.permits import Permits
 from prefilter.serving.admission.refusal import Refuse, native
 from prefilter.serving.errors import InternalFault, NotReady, Overloaded, PrefilterError, TooLarge
 from prefilter.serving.telemetry import UNMATCHED, Telemetry, where
@@ -50,7 +50,7 @@ _HEADERS = (
 )
 
 
-class Gate:
+class RequestGate:
     """ASGI middleware; the outermost of the application's own."""
 
     def __init__(
@@ -58,8 +58,8 @@ class Gate:
         app: App,
         *,
         telemetry: Telemetry,
-        admission: Admission,
-        streams: Admission,
+        admission: Permits,
+        streams: Permits,
         max_body_bytes: int,
         started: Callable[[], bool],
         refuse_for: Callable[[str], Refuse] = lambda _path: native,

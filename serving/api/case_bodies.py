@@ -9,8 +9,8 @@ from typing_extensions import TypedDict
 
 from prefilter.serving.body_reader import CLOSED, BodyReader, DescribedAs, JsonObject, Storable
 from prefilter.serving.triage import ClaimedCase, QueueView
-from prefilter.serving.triage.claimed_case import Lease, Revealed
-from prefilter.serving.triage.judgement import ReviewReceipt
+from prefilter.serving.triage.claimed_case import Lease, RevealedText
+from prefilter.serving.triage.review import ReviewReceipt
 
 LabelWord = Annotated[str, Field(json_schema_extra={"enum": ["yes", "no", "unsure"]})]
 ResolutionWord = Annotated[str, Field(json_schema_extra={"enum": ["allow", "block"]})]
@@ -155,7 +155,7 @@ def claim_answer(claimed: ClaimedCase) -> ClaimAnswer:
     }
 
 
-def reveal_answer(revealed: Revealed) -> RevealAnswer:
+def reveal_answer(revealed: RevealedText) -> RevealAnswer:
     """Return a revealed text as it is answered."""
     return {"text": revealed.text} if revealed.context is None else {"text": revealed.text, "context": revealed.context}
 

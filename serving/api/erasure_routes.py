@@ -32,5 +32,5 @@ async def erase(request: Request, item_id: str, who: Anyone) -> Response:
     """Erase an item: a pipeline its own, a lead or admin anyone's; decisions stay, without text."""
     if who.role not in ("pipeline", "lead", "admin"):
         raise Forbidden
-    erased = await run_in_threadpool(parts_of(request).triage.erase, item_id, who)
+    erased = await run_in_threadpool(parts_of(request).triage.retention.erase, item_id, who)
     return answer(ErasureAnswer(erased_cases=erased))

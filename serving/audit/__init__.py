@@ -1,1 +1,1 @@
-"""The audit trail: the hash chain, and whether the tables still agree with it."""
+"""The audit trail: the hash chain, its entry over decisions, and whether the tables still agree with it."""

@@ -1,9 +1,9 @@
 """Attestation: whether the tables still say what the audit chain says of decisions, policies and keys.
 
-The chain protects itself (`audit.verify`); it does not notice a decision, a policy or a key edited beside it.
-Its entries say enough to notice: a digest over the decisions of a request, the body of every drafted policy
-and which version decides, the role of every key. This walks both in one snapshot and names what does not
-agree. It reads every decision, so it is a command's work and not a request's.
+`chain.verify` finds a changed entry; it does not find a decision, a policy or a key that was changed in its own table.
+The entries hold enough to find that: a digest over the decisions of a request, the body of every drafted policy
+and which version decides, the role of every key. Both are read in one snapshot. Every decision is read, so this is for
+a command and not for a request.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import datetime
 from itertools import groupby, islice
-from typing import Any
 
-from prefilter.serving.screening import digest_of
+from prefilter.serving.audit.decision_entry import digest_of
 from prefilter.serving.store import Connection, Store, audit_rows, decision_rows, key_rows, policy_rows
 from prefilter.serving.store.audit_rows import AuditEntry
 from prefilter.serving.store.decision_rows import DecisionRow
@@ -26,28 +25,28 @@ _Request = tuple[datetime, str]  # when and whose: what the entry and the decisi
 def mismatches(store: Store, *, limit: int = 100) -> list[str]:
     """Return up to `limit` sentences, each naming something that the chain says otherwise; [] where all agree.
 
-    Call it after `audit.verify`: where the chain itself is broken this may say nothing of worth.
+    Call it after `chain.verify`: where the chain itself is broken, this proves nothing.
     """
     with store.read() as conn:
-        told = _Told(conn)
-        found = [*islice(_decisions(conn, told), limit), *_policies(conn, told), *_keys(conn, told)]
+        record = _ChainRecord(conn)
+        found = [*islice(_decisions(conn, record), limit), *_policies(conn, record), *_keys(conn, record)]
     return found[:limit]
 
 
-class _Told:
+class _ChainRecord:
     """What the chain says, gathered in one walk."""
 
     def __init__(self, conn: Connection) -> None:
         self.requests: defaultdict[_Request, list[AuditEntry]] = defaultdict(list)
-        self.bodies: dict[tuple[str, int], Any] = {}  # of policy versions
+        self.bodies: dict[tuple[str, int], object] = {}  # of policy versions
         self.deciding: dict[str, int] = {}
         self.roles: dict[str, tuple[str, str]] = {}  # key id → name, role
         self.revoked: set[str] = set()
         with closing(audit_rows.stream(conn)) as entries:
             for entry in entries:
-                self._hear(entry)
+                self._read(entry)
 
-    def _hear(self, entry: AuditEntry) -> None:
+    def _read(self, entry: AuditEntry) -> None:
         match entry.action:
             case "decision.made":
                 self.requests[entry.at, entry.actor].append(entry)
@@ -64,42 +63,42 @@ class _Told:
                 self.revoked.add(entry.subject)
 
 
-def _decisions(conn: Connection, told: _Told) -> Iterator[str]:
-    silent = set(told.requests)
+def _decisions(conn: Connection, record: _ChainRecord) -> Iterator[str]:
+    silent = set(record.requests)
     with closing(decision_rows.stream(conn)) as rows:
         for request, group in groupby(rows, key=lambda row: (row.created_at, row.key_name)):
             silent.discard(request)
             decided = list(group)
-            entries = told.requests.get(request, [])
+            entries = record.requests.get(request, [])
             if not entries:
                 yield f"decision {decided[0].id}: no entry says that it was made"
             elif not _agree(entries, decided):
                 yield f"entry {entries[0].seq}: its decisions are not what was decided"
     for request in sorted(silent):
-        yield f"entry {told.requests[request][0].seq}: its decisions are gone"
+        yield f"entry {record.requests[request][0].seq}: its decisions are gone"
 
 
 def _agree(entries: list[AuditEntry], decided: list[DecisionRow]) -> bool:
-    # Two requests of one key in the same microsecond cannot be told apart: then only the number is compared.
+    # Two requests of one key in the same microsecond cannot be record apart: then only the number is compared.
     count: int = sum(entry.body["decisions"] for entry in entries)
     return count == len(decided) and (len(entries) > 1 or entries[0].body["digest"] == digest_of(decided))
 
 
-def _policies(conn: Connection, told: _Told) -> Iterable[str]:
+def _policies(conn: Connection, record: _ChainRecord) -> Iterable[str]:
     active: dict[str, int] = {}
     for row in policy_rows.every(conn):
         if row.status == "active":
             active[row.name] = row.version
-        if told.bodies.get((row.name, row.version), row.body) != row.body:
+        if record.bodies.get((row.name, row.version), row.body) != row.body:
             yield f"policy {row.name}@{row.version}: not as it was written"
-    for name in sorted({*active, *told.deciding}):
-        if active.get(name) != told.deciding.get(name):
+    for name in sorted({*active, *record.deciding}):
+        if active.get(name) != record.deciding.get(name):
             yield f"policy {name}: another version decides than was activated"
 
 
-def _keys(conn: Connection, told: _Told) -> Iterable[str]:
+def _keys(conn: Connection, record: _ChainRecord) -> Iterable[str]:
     for row in key_rows.everyone(conn):
-        if told.roles.get(row.id) != (row.name, row.role):
+        if record.roles.get(row.id) != (row.name, row.role):
             yield f"key {row.id}: not the name and role it was made with"
-        elif (row.id in told.revoked) != (row.revoked_at is not None):
+        elif (row.id in record.revoked) != (row.revoked_at is not None):
             yield f"key {row.id}: revoked in one place only"

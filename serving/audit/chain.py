@@ -2,9 +2,8 @@
 
 One entry per request, appended as the last statement of its transaction, since appenders wait for each other
 until they commit. An entry never holds item text or a reviewer's note: what is chained cannot be erased. The
-chain shows that an entry was edited, removed or moved; somebody who may rewrite the whole database can also
-rewrite the chain, so `AuditVerification.head` is worth writing down elsewhere: `holds` asks for it again. SQL is in
-`store.audit`.
+chain shows that an entry was edited, removed or moved. Whoever may rewrite the whole database can also rewrite the
+chain, so `AuditVerification.head` should be written down elsewhere: `holds` looks for it again. SQL is in `audit_rows`.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from prefilter.serving.store import Connection, Store
 from prefilter.serving.store import audit_rows as rows
@@ -42,7 +40,7 @@ def append(
     actor: str,
     action: str,
     subject: str,
-    body: Mapping[str, Any],
+    body: Mapping[str, object],
     at: datetime | None = None,
 ) -> AuditEntry:
     """Append one entry to the chain in the open writing transaction; do it last, it makes others wait.

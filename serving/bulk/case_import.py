@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from prefilter.models.labels import HEADS
-from prefilter.serving.audit import chain
+from prefilter.serving.audit.decision_entry import append_decisions
 from prefilter.serving.auth import Principal
 from prefilter.serving.bulk.bulk_errors import InputUnreadable, WrongRequest
 from prefilter.serving.bulk.read.input_files import Input, find_inputs, fingerprint, look_into
@@ -26,7 +26,6 @@ from prefilter.serving.bulk.read.row_readers import read_rows
 from prefilter.serving.bulk.write.output_files import read_scores
 from prefilter.serving.bulk.write.run_manifest import read_identity
 from prefilter.serving.policy.policy import Outcome
-from prefilter.serving.screening import digest_of
 from prefilter.serving.store import Store, new_id
 from prefilter.serving.store.case_rows import Span
 from prefilter.serving.store.database import serialise
@@ -115,22 +114,14 @@ def _open_batch(
     cases = [_case(value, row, store=store, actor=actor, now=now) for value, row in batch]
     with store.begin() as conn:
         serialise(conn, "cases.import")
-        fresh = triage.unopened(conn, cases)
+        fresh = triage.intake.unopened(conn, cases)
         if not fresh:
             return 0
         decisions = [case.decision for case in fresh]
         insert_many(conn, decisions)
-        opened = len(set(triage.open_cases(conn, fresh)))
-        first = decisions[0]
-        body = {
-            "decisions": len(decisions),
-            "digest": digest_of(decisions),
-            "outcomes": {Outcome.REVIEW.value: len(decisions)},
-            "cases": opened,
-            "policy": {"name": first.policy_name, "version": first.policy_version},
-            "model_version": first.model_version,
-        }
-        chain.append(conn, actor=actor.name, action="decision.made", subject=first.id, body=body, at=now)
+        opened = len(set(triage.intake.open_cases(conn, fresh)))
+        counted = {Outcome.REVIEW.value: len(decisions)}
+        append_decisions(conn, decisions, outcomes=counted, cases=opened, actor=actor.name, at=now)
     return opened
 
 

@@ -1,4 +1,7 @@
-"""The audit chain's rows and its head. Appending locks the head, so entries are made one by one."""
+"""The audit chain as rows, and its head. Appending locks the head, so entries are made one by one.
+
+Knows no hash: what an entry's hash is made of is `audit.chain`.
+"""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Json(TypeDecorator[Any]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+    def process_bind_param(self, value: object, dialect: Dialect) -> str | None:
         """Write it; raises ValueError for NaN and infinities."""
         return None if value is None else canonical(value)
 
@@ -107,6 +107,6 @@ class ItemText(TypeDecorator[str]):
         return None if value is None else bytes(value).decode("utf-8", "surrogatepass")
 
 
-def canonical(value: Any) -> str:
+def canonical(value: object) -> str:
     """Return the one ASCII JSON spelling of a value; raises ValueError for NaN and infinities."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)

@@ -1,10 +1,9 @@
 """The database behind the service: opening, migrating, and the two kinds of transaction all work runs in.
 
 `begin` writes, `read` reads a snapshot; one transaction per use case, and nobody else commits. SQLite runs in
-WAL with `BEGIN IMMEDIATE` in a file only its owner may read; PostgreSQL runs READ COMMITTED for writes. What
-the database says about an error may repeat values, so no driver error leaves this file: callers see
-`NotReady` or `InternalFault`. This file knows no table but `meta`, where the secrets of keyed digests are
-made once.
+WAL with `BEGIN IMMEDIATE` in a file only its owner may read; PostgreSQL runs READ COMMITTED for writes. A driver's
+error may repeat values, so none leaves this file: callers see `NotReady` or `InternalFault`. Knows no table but
+`meta`, where the secrets of keyed digests are made once, and the head of the audit chain.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, func, select, text
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import make_url
@@ -147,7 +146,7 @@ class Store:
         ).hexdigest()
 
     def forget(self) -> None:
-        """After an erasure: empty SQLite's write-ahead log, where the text may still stand. Never raises."""
+        """After an erasure: empty SQLite's write-ahead log, which may still hold the text. Never raises."""
         if self.dialect == "sqlite":
             with contextlib.suppress(SQLAlchemyError, sqlite3.Error), self._engine.connect() as conn:
                 cursor = conn.connection.cursor()
@@ -183,16 +182,22 @@ def serialise(conn: Connection, name: str) -> None:
         conn.execute(select(func.pg_advisory_xact_lock(number - 2**63)))
 
 
-def insert_once(conn: Connection, table: Any, **values: Any) -> bool:
+def insert_once(conn: Connection, table: Table, **values: object) -> bool:
     """Insert one row unless a unique column already holds its value; returns whether it was inserted."""
     statement = insert_new(conn, table).values(**values).returning(*table.primary_key)
     return conn.execute(statement).first() is not None
 
 
-def insert_new(conn: Connection, table: Any) -> Any:
+def insert_new(conn: Connection, table: Table) -> Insert:
     """Return an INSERT … ON CONFLICT DO NOTHING in this database's dialect."""
-    construct: Any = postgresql_insert if conn.dialect.name == "postgresql" else sqlite_insert
-    return construct(table).on_conflict_do_nothing()
+    if conn.dialect.name == "postgresql":
+        return postgresql_insert(table).on_conflict_do_nothing()
+    return sqlite_insert(table).on_conflict_do_nothing()
+
+
+def chunks(values: Sequence[str], size: int = 500) -> list[Sequence[str]]:
+    """Return `values` in parts that fit into one statement."""
+    return [values[start : start + size] for start in range(0, len(values), size)]
 
 
 def _sqlite_engine(path: str) -> Engine:
@@ -266,4 +271,4 @@ def _plain(error: SQLAlchemyError) -> PrefilterError:
     return InternalFault("The database refused a statement.", code="database_fault")
 
 
-__all__ = ["MIGRATIONS", "Connection", "Store", "insert_new", "insert_once", "serialise"]
+__all__ = ["MIGRATIONS", "Connection", "Store", "chunks", "insert_new", "insert_once", "serialise"]

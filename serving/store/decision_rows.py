@@ -1,4 +1,7 @@
-"""Decisions as rows: inserted in bulk, a column per score, read back for what-ifs. No text, only digests."""
+"""Decisions as rows: inserted many at once, a column per score, read back for what-ifs. No text, only keyed digests.
+
+Knows no policy but by its name and version.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Erasure: what is forgotten of a case, by the id of its item or when its retention has passed.
+"""Erasure: what is deleted of a case, by the id of its item or when its retention has passed.
 
-Texts, what they answered, spans and notes go; that there was a case, and what became of it, stays.
+Texts, contexts, spans and notes are deleted; that there was a case, and what became of it, is kept.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, select, update
 
-from prefilter.serving.store.case_rows import NO_LEASE, chunks
+from prefilter.serving.store.database import chunks
+from prefilter.serving.store.lease_rows import NO_LEASE
 from prefilter.serving.store.tables import CaseStatus, case_texts, cases, decisions, reviews
 
 

@@ -1,4 +1,4 @@
-"""API keys as rows: a keyed digest, never the key. A name stays taken once revoked: it names a person."""
+"""API keys as rows: a keyed digest, never the key. A name stays taken once revoked, since it names a person."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from prefilter.serving.store.tables import PolicyStatus, policies, policy_activa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyRow:
-    """One version of a policy: who wrote it, why, and where it stands."""
+    """One version of a policy: who wrote it, why, and whether it decides."""
 
     name: str
     version: int
@@ -48,7 +48,7 @@ def lock(conn: Connection, name: str) -> None:
 
 
 def add(
-    conn: Connection, *, name: str, version: int, body: Mapping[str, Any], reason: str, by: str, at: datetime
+    conn: Connection, *, name: str, version: int, body: Mapping[str, object], reason: str, by: str, at: datetime
 ) -> bool:
     """Store a draft; returns False where that version exists."""
     return insert_once(

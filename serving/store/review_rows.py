@@ -14,7 +14,7 @@ from prefilter.serving.store.tables import reviews
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewRow:
-    """One reviewer's judgement of one case. `body_digest` tells a replay from a misused Idempotency-Key."""
+    """One reviewer's review of one case. `body_digest` tells a replay from a misused Idempotency-Key."""
 
     id: str
     case_id: str

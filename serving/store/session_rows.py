@@ -1,7 +1,7 @@
-"""Console sessions and failed log-ins. Tokens, addresses and key prefixes are kept as keyed digests only.
+"""Console sessions and failed log-ins as rows. Tokens, addresses and key prefixes are kept as keyed digests only.
 
-Failures are counted in the database, so that the limit holds across workers; they are counted before a key is
-looked at, so that many attempts at once cannot slip past.
+Failures are counted in the database, so that the limit holds across workers, and before a key is looked at, so that
+many attempts at once are all counted.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """The tables, as SQLAlchemy sees them; `serving/migrations` makes them. A test compares the two.
 
-Statuses are spelled here once. Item text and what it answers have one home, `case_texts`; everywhere else
-stands a keyed digest.
+Statuses are spelled here once. Item text and its context are in one table, `case_texts`; every other table has a keyed
+digest.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -28,7 +29,7 @@ from prefilter.serving.store.column_types import AnyText, Instant, ItemText, Jso
 
 
 class CaseStatus(StrEnum):
-    """Where a case stands."""
+    """What has become of a case so far."""
 
     OPEN = "open"  # waits in its category's queue
     LEASED = "leased"  # a reviewer holds it until lease_expires_at; after that it counts as open
@@ -37,11 +38,26 @@ class CaseStatus(StrEnum):
 
 
 class PolicyStatus(StrEnum):
-    """Where a policy version stands."""
+    """Whether a policy version decides."""
 
     DRAFT = "draft"  # written, never active
     ACTIVE = "active"  # decides now; one per name
     RETIRED = "retired"  # was active; can be rolled back to
+
+
+def _id() -> Column[str]:
+    """An opaque id, `ids.new_id`."""
+    return Column("id", Word(40), primary_key=True)
+
+
+def _id_of(name: str, column: str, **more: Any) -> Column[str]:
+    """The id of a row of another table."""
+    return Column(name, Word(40), ForeignKey(column), **more)
+
+
+def _index_where(where: str, name: str, *columns: str, unique: bool = False) -> Index:
+    """An index of some rows only, the same ones on SQLite and PostgreSQL."""
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
 
 
 metadata = MetaData()
@@ -56,7 +72,7 @@ meta = Table(
 keys = Table(
     "keys",
     metadata,
-    Column("id", Word(40), primary_key=True),
+    _id(),
     Column("name", AnyText, nullable=False, unique=True),
     Column("role", Word(16), nullable=False),
     Column("prefix", Word(16), nullable=False),
@@ -73,7 +89,7 @@ sessions = Table(
     "sessions",
     metadata,
     Column("digest", Word(64), primary_key=True),
-    Column("key_id", Word(40), ForeignKey("keys.id"), nullable=False, index=True),
+    _id_of("key_id", "keys.id", nullable=False, index=True),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
 )
@@ -96,13 +112,7 @@ policies = Table(
     Column("reason", AnyText, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("created_by", AnyText, nullable=False),
-    Index(
-        "ix_policies_one_active",
-        "name",
-        unique=True,
-        sqlite_where=text("status = 'active'"),
-        postgresql_where=text("status = 'active'"),
-    ),
+    _index_where("status = 'active'", "ix_policies_one_active", "name", unique=True),
 )
 
 policy_activations = Table(
@@ -121,10 +131,10 @@ policy_activations = Table(
 decisions = Table(
     "decisions",
     metadata,
-    Column("id", Word(40), primary_key=True),
+    _id(),
     Column("item_id", AnyText),
     Column("text_digest", Word(64), nullable=False),
-    Column("context_digest", Word(64)),  # of what the text answered, where it came with it
+    Column("context_digest", Word(64)),  # where the text came with a context
     Column("source", AnyText),
     Column("language", AnyText),
     Column("outcome", Word(8), nullable=False),
@@ -147,8 +157,8 @@ decisions = Table(
 cases = Table(
     "cases",
     metadata,
-    Column("id", Word(40), primary_key=True),
-    Column("decision_id", Word(40), ForeignKey("decisions.id"), nullable=False, index=True),
+    _id(),
+    _id_of("decision_id", "decisions.id", nullable=False, index=True),
     Column("dedupe_key", Word(64), nullable=False, unique=True),
     Column("item_id", AnyText, index=True),
     Column("key_name", AnyText, nullable=False),
@@ -169,15 +179,7 @@ cases = Table(
     Column("resolution_reason", Word(32)),  # reviewed | erased
     Column("resolved_by", AnyText),
     Column("resolved_at", Instant),
-    Index(
-        "ix_cases_waiting",
-        "queue",
-        "priority",
-        "created_at",
-        "id",
-        sqlite_where=text("status != 'resolved'"),
-        postgresql_where=text("status != 'resolved'"),
-    ),
+    _index_where("status != 'resolved'", "ix_cases_waiting", "queue", "priority", "created_at", "id"),
     Index("ix_cases_lease_owner", "lease_owner"),
     Index("ix_cases_resolved_at", "resolved_at"),
 )
@@ -185,7 +187,7 @@ cases = Table(
 case_texts = Table(
     "case_texts",
     metadata,
-    Column("case_id", Word(40), ForeignKey("cases.id"), primary_key=True),
+    _id_of("case_id", "cases.id", primary_key=True),
     Column("text", ItemText),
     Column("context", ItemText),
     Column("spans", Json),
@@ -195,7 +197,7 @@ case_texts = Table(
 skips = Table(
     "skips",
     metadata,
-    Column("case_id", Word(40), ForeignKey("cases.id"), primary_key=True),
+    _id_of("case_id", "cases.id", primary_key=True),
     Column("reviewer", AnyText, primary_key=True),
     Column("at", Instant, nullable=False),
 )
@@ -203,8 +205,8 @@ skips = Table(
 exposures = Table(
     "exposures",
     metadata,
-    Column("id", Word(40), primary_key=True),
-    Column("case_id", Word(40), ForeignKey("cases.id"), nullable=False, index=True),
+    _id(),
+    _id_of("case_id", "cases.id", nullable=False, index=True),
     Column("reviewer", AnyText, nullable=False),
     Column("severity_band", Word(16), nullable=False),
     Column("at", Instant, nullable=False),
@@ -214,8 +216,8 @@ exposures = Table(
 reviews = Table(
     "reviews",
     metadata,
-    Column("id", Word(40), primary_key=True),
-    Column("case_id", Word(40), ForeignKey("cases.id"), nullable=False, index=True),
+    _id(),
+    _id_of("case_id", "cases.id", nullable=False, index=True),
     Column("reviewer", AnyText, nullable=False),
     Column("outcome", Word(8), nullable=False),
     Column("severity", Integer),
@@ -230,7 +232,7 @@ reviews = Table(
 labels = Table(
     "labels",
     metadata,
-    Column("review_id", Word(40), ForeignKey("reviews.id"), primary_key=True),
+    _id_of("review_id", "reviews.id", primary_key=True),
     Column("category", Word(32), primary_key=True),
     Column("value", Word(8), nullable=False),  # yes | no | unknown
 )
@@ -238,7 +240,7 @@ labels = Table(
 outside_labels = Table(
     "outside_labels",
     metadata,
-    Column("id", Word(40), primary_key=True),
+    _id(),
     Column("text_digest", Word(64), nullable=False, index=True),
     Column("attribute", Word(64), nullable=False),
     Column("value", Double, nullable=False),

@@ -1,1 +1,1 @@
-"""A text screened while it is being written."""
+"""Streams: a text is screened while it is being written."""

@@ -1,7 +1,7 @@
-"""Arriving: the text of a stream as its parts come in, in any cutting.
+"""A text that grows: the text of a stream as its parts come in, cut anywhere.
 
-Parts may be cut anywhere, between the two halves of a character outside the basic plane too (JSON may write them
-as two escapes in two messages): a first half waits for its second. Knows no transport and no model.
+A cut may come between the two halves of a character outside the basic plane (JSON may write them as two escapes in two
+messages): a first half waits for its second. Knows no transport and no model.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from prefilter.models.text.normalisation import RowError
 
 
-class Arriving:
-    """A text that grows; `text` is what is whole of it."""
+class GrowingText:
+    """The parts so far; `text` is what is whole of them."""
 
     def __init__(self, *, max_chars: int) -> None:
         """Take up to `max_chars` code points."""

@@ -1,13 +1,11 @@
 """Holdback: how much of a text that is still being written may go out.
 
-A word, an emoji (a grapheme cluster) and an escape leave whole or not at all, and of a text that is allowed so far
-everything goes out that no change to come can make part of a refusal, and `max_unsafe_chars` more. What can still
-change is the last window the model reads: it begins where the one before was cut, and grows until it is cut
-itself. A text is cut because of a window, so that at most `max_unsafe_chars` characters of the window that was
-refused have ever gone out: the bound holds for every text, whatever the model thinks of it. A refusal waits until
-its window is whole, since half a sentence often looks worse than the whole one; nothing goes out meanwhile.
-
-Pure: no model, no clock, no policy. Positions are code points, ranges half-open.
+A word, an emoji (a grapheme cluster) and an escape go out whole or not at all. Of a text that is allowed so far, all
+goes out that no later change can make part of a refusal, and `max_unsafe_chars` more. What can still change is the
+last window the model reads: it begins where the one before was cut, and grows until it is cut itself. A stream is cut
+because of a window, so at most `max_unsafe_chars` characters of the refused window have ever gone out, whatever the
+model does. A refusal is final only when its window is whole, since half a sentence often scores worse than the whole
+one; nothing goes out meanwhile. Pure: no model, no clock, no policy. Positions are code points, ranges half-open.
 """
 
 from __future__ import annotations

@@ -1,12 +1,10 @@
 """Streaming: screens a text while it is being written, and lets out what is known to be safe enough.
 
-Whenever enough is new, the text so far is looked at: scored as `/v1/score` would score it, and the policy decides; only
-windows that changed are run (`models.recall`). `holdback` says what may go out, and when a refusal is final. One
-stream is one screening: its decision, of the text up to where it ended or was cut, is recorded once, with the case
-it may open; of a client who went away, what had gone out is. A policy that is not enforced lets everything
-out at once and says at the end what it would have done. A text that cannot be scored is refused, never let out.
-
-Knows no transport: parts come in by `add` and `end`, on the event loop, and events go out.
+Whenever enough is new, the text so far is scored as `/v1/score` would score it (only windows that changed are run, see
+`models.recall`), and the policy decides. `holdback` says what may go out, and when a refusal is final. One stream is
+one screening: the decision of the text up to where it ended or was cut is recorded once, with the case it may open; of
+a client that went away, what had gone out is recorded. A policy that is not enforced lets everything out at once. A
+text that cannot be scored is refused. Knows no transport: parts come in by `add` and `end`, events go out.
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ from prefilter.serving.engine.row import Row
 from prefilter.serving.item import Item
 from prefilter.serving.policy.policy import Decision, Outcome, Policy
 from prefilter.serving.screening import ScreenedItem, Screening
-from prefilter.serving.stream.growing_text import Arriving
+from prefilter.serving.stream.growing_text import GrowingText
 from prefilter.serving.stream.holdback import Holdback, boundary
 
 logger = logging.getLogger("prefilter.stream")
@@ -87,7 +85,7 @@ class Streaming:
         self._engine = engine
         self._principal = principal
         self._deadline_ms = deadline_ms
-        self._arriving = Arriving(max_chars=max_chars)
+        self._growing = GrowingText(max_chars=max_chars)
         self._holdback = Holdback(policy.max_unsafe_chars)
         self._recall = of_text()
         self._changed = asyncio.Event()
@@ -104,18 +102,18 @@ class Streaming:
     @property
     def ended(self) -> bool:
         """Whether all of its text has come."""
-        return self._arriving.ended
+        return self._growing.ended
 
     def add(self, part: str) -> None:
         """Take the next part of the text."""
-        if self._error is None and not self._arriving.ended:
-            self._error = self._arriving.add(part)
+        if self._error is None and not self._growing.ended:
+            self._error = self._growing.add(part)
             self._changed.set()
 
     def end(self) -> None:
         """Nothing follows."""
-        if not self._arriving.ended:
-            self._error = self._error or self._arriving.end()
+        if not self._growing.ended:
+            self._error = self._error or self._growing.end()
             self._changed.set()
 
     async def events(self) -> AsyncGenerator[Released | Ended | Broken]:
@@ -126,7 +124,7 @@ class Streaming:
             if self._error is not None:
                 yield Broken(self._error, self._holdback.released)
                 return
-            whole, text = self._arriving.ended, self._arriving.text
+            whole, text = self._growing.ended, self._growing.text
             if not self.policy.enforced and (out := self._holdback.everything(text)):
                 yield Released(out)
             upto = len(text) if whole else boundary(text, len(text), after=self._looked)
@@ -186,7 +184,7 @@ class Streaming:
             yield self._ended(decision, await self._record(upto, scored), unsafe_chars=held.unsafe_chars(reopened))
 
     async def _record(self, upto: int, scored: Scored) -> ScreenedItem:
-        item = self._item._replace(text=self._arriving.text[:upto])
+        item = self._item._replace(text=self._growing.text[:upto])
         (row,) = await self._screening.record([item], [scored], self.policy, principal=self._principal)
         self._recorded = True
         return row
@@ -200,7 +198,7 @@ class Streaming:
             decision=decision,
             screened=screened,
             released_chars=self._holdback.released,
-            total_chars=len(self._arriving),
+            total_chars=len(self._growing),
             unsafe_chars=unsafe_chars or 0,
             windows_run=self._recall.ran,
         )

@@ -1,11 +1,14 @@
 """Triage: how a deferred decision reaches a person and what the person makes of it.
 
-`triage.py` has the use cases, `claimed.py` a case as its reviewer sees it, `judgement.py` what a review may say.
+`case_intake` opens cases, `triage` has the use cases of reviewers, `retention` forgets texts; beside them their values:
+`new_case`, `queues`, `claimed_case` and `review`.
 """
 
-from prefilter.serving.triage.claimed_case import MASK, ClaimedCase, Lease, NewCase, QueueView, Revealed, mask
-from prefilter.serving.triage.judgement import ReviewReceipt
-from prefilter.serving.triage.triage import QUEUES, SEVERITY_BANDS, UNSCORED_QUEUE, Triage
+from prefilter.serving.triage.claimed_case import MASK, ClaimedCase, Lease, RevealedText, mask
+from prefilter.serving.triage.new_case import SEVERITY_BANDS, UNSCORED_QUEUE, NewCase
+from prefilter.serving.triage.queues import QUEUES, QueueView
+from prefilter.serving.triage.review import ReviewReceipt
+from prefilter.serving.triage.triage import Triage
 
 __all__ = [
     "MASK",
@@ -16,7 +19,7 @@ __all__ = [
     "Lease",
     "NewCase",
     "QueueView",
-    "Revealed",
+    "RevealedText",
     "ReviewReceipt",
     "Triage",
     "mask",

@@ -1,46 +1,25 @@
-"""A case on its way in and as its reviewer first sees it: masked, without a score, leased.
+"""A case as its reviewer first sees it: masked, without a score, leased; and its text once revealed.
 
 Scores are not shown at all, so that they do not lead. Frozen values; knows neither SQL nor who asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from prefilter.models.labels import HEADS
 from prefilter.serving.store.case_rows import CaseRow, Span
-from prefilter.serving.store.decision_rows import DecisionRow
 
 MASK = "█"
 
 
 @dataclass(frozen=True, slots=True)
-class NewCase:
-    """What opens a case: a REVIEW decision, the item's text, and the spans (code points) that speak for it.
-
-    `context`: what the text answers, for the reviewer to judge it by.
-    """
-
-    decision: DecisionRow
-    text: str
-    spans: Sequence[Span] = ()
-    language: str | None = None
-    context: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Revealed:
-    """The whole text and what it answers, to the reviewer who asked for them."""
+class RevealedText:
+    """The whole text and its context, to the reviewer who asked for them."""
 
     text: str
     context: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the wire shape: `{"text"}`, and `"context"` where there is one."""
-        return {"text": self.text} if self.context is None else {"text": self.text, "context": self.context}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +38,7 @@ class ClaimedCase:
     category: str | None  # None: the item could not be scored
     severity_band: str  # low | medium | high | unknown
     text_masked: str  # as long as the text, in code points
-    context_masked: str | None  # what the text answers, all of it masked; None where it answers nothing
+    context_masked: str | None  # all of it masked; None where there is none
     spans: tuple[Span, ...]
     words: int  # of the whole text: how much there is to read, before a word of it is seen
     language: str | None
@@ -69,47 +48,6 @@ class ClaimedCase:
     queue: str
     created_at: datetime
     lease: Lease
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the wire shape: `{"case": {…}, "lease": {"token", "expires_at"}}`."""
-        spans = [{"start": span.start, "end": span.end, "category": span.category} for span in self.spans]
-        return {
-            "case": {
-                "id": self.case_id,
-                "category": self.category,
-                "severity_band": self.severity_band,
-                "text_masked": self.text_masked,
-                "context_masked": self.context_masked,
-                "spans": spans,
-                "words": self.words,
-                "language": self.language,
-                "source": self.source,
-                "reason": self.unscored,
-                "escalated_by": self.escalated_by,
-                "queue": self.queue,
-                "created_at": self.created_at.isoformat(),
-            },
-            "lease": {"token": self.lease.token, "expires_at": self.lease.expires_at.isoformat()},
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class QueueView:
-    """A queue as one reviewer sees it: how many cases wait for him, how many are being read, since when.
-
-    `skipped`: how many wait for somebody else, because he skipped them.
-    """
-
-    name: str
-    open: int
-    leased: int
-    oldest_at: datetime | None
-    skipped: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the wire shape."""
-        oldest = None if self.oldest_at is None else self.oldest_at.isoformat()
-        return {"name": self.name, "open": self.open, "leased": self.leased, "oldest_at": oldest}
 
 
 def mask(text: str, spans: Sequence[Span]) -> str:
@@ -143,16 +81,3 @@ def claimed(row: CaseRow) -> ClaimedCase:
         created_at=row.created_at,
         lease=Lease(row.lease_token, row.lease_expires_at),
     )
-
-
-def deciding(because: Sequence[Mapping[str, Any]]) -> tuple[str | None, float]:
-    """Return the category that sent an item to review and its priority: 0, first, mid-band."""
-    for ground in because:
-        category = ground.get("category")
-        if category in HEADS:
-            score, band = ground.get("score"), ground.get("band")
-            if score is None or not band or band[1] <= band[0]:
-                return category, 0.5
-            half = (band[1] - band[0]) / 2
-            return category, min(1.0, abs(score - band[0] - half) / half)
-    return None, 0.5

@@ -1,4 +1,4 @@
-"""A scoring run killed with -9 at several points, and run again, ends in the file of an unbroken run."""
+"""A scoring run that is killed with -9 at several points and run again writes the same file as an unbroken run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In a real Chromium: a text is masked until revealed, does nothing of its own, and is readable however long."""
+"""In a real Chromium: a text is masked until revealed, its markup has no effect, and it is readable at any length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every snippet of the pages for moving over is run as it stands, against a real server and the shipped model.
+"""Every snippet of the pages for moving over is run exactly as printed, against a real server and the shipped model.
 
 Only the address changes: a test's server has a port of its own. A block in another language than `python` or `sh` is
 not meant to be run.

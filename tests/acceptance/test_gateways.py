@@ -1,6 +1,6 @@
 """docs/gateways.md with the real packages: its own files, their gateway, our server, a chat model behind them.
 
-Each package lives in an environment of its own, since their pins conflict with ours.
+Each package has an environment of its own, because their pins conflict with ours.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The server as a stranger starts it: a process, a port, an admin key printed once, HTTP over loopback."""
+"""The server as a new user starts it: a process, a port, an admin key printed once, HTTP over loopback."""
 
 from __future__ import annotations
 

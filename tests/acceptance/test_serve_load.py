@@ -1,4 +1,4 @@
-"""More than can be served: part is answered whole, the rest told when to come back, and nothing is lost."""
+"""More requests than can be served: some are answered in full, others refused with a time to retry, none is lost."""
 
 from __future__ import annotations
 

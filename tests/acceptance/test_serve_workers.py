@@ -1,4 +1,4 @@
-"""Several worker processes on one port: one server to whoever calls it, starts it, watches it or stops it."""
+"""Several worker processes on one port behave like one server when it is called, started, watched or stopped."""
 
 from __future__ import annotations
 

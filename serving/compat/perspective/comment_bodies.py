@@ -22,7 +22,7 @@ from prefilter.serving.compat.perspective.hypertext import Plain, text_of
 from prefilter.serving.compat.perspective.sentences import utf16
 from prefilter.serving.errors import BadRequest
 from prefilter.serving.json_reader import read_json, shown
-from prefilter.serving.suggestions import SuggestedScore
+from prefilter.serving.suggested_scores import SuggestedScore
 
 MAX_BYTES = 20_480
 """Of a comment in UTF-8, its markup included, as Perspective had it."""

@@ -23,7 +23,7 @@ from starlette.responses import Response
 from prefilter.models.scored import Scored
 from prefilter.models.text.language import READABLE, identify
 from prefilter.models.text.normalisation import normalise
-from prefilter.serving import suggestions
+from prefilter.serving import suggested_scores
 from prefilter.serving.admission.request_gate import CLIENT_GONE
 from prefilter.serving.api.answers import answer
 from prefilter.serving.api.callers import caller, holder
@@ -129,7 +129,7 @@ async def suggest(request: Request) -> Response:
     said = await _read(request, read_suggestion)
     comment = said.comment
     await run_in_threadpool(
-        suggestions.suggest,
+        suggested_scores.suggest,
         parts_of(request).store,
         comment.plain.text,
         said.scores,

@@ -1,4 +1,4 @@
-"""A reviewer's judgement: what a review may say, and the receipt for one that was stored.
+"""A review: what a reviewer may say of a case, and the receipt for what was stored.
 
 Checks the fields of a review, each by name; knows neither the case nor the database.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from prefilter.models.labels import CATEGORIES
 from prefilter.serving.errors import BadRequest
@@ -29,16 +28,6 @@ class ReviewReceipt:
     labels: Mapping[str, str]  # as stored: yes | no | unknown
     resolved_at: datetime
     replayed: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the wire shape; a replay answers the same bytes, so `replayed` is left out."""
-        return {
-            "review_id": self.review_id,
-            "case_id": self.case_id,
-            "outcome": self.outcome,
-            "labels": dict(self.labels),
-            "resolved_at": self.resolved_at.isoformat(),
-        }
 
 
 def receipt(row: ReviewRow, labels: Mapping[str, str], *, replayed: bool) -> ReviewReceipt:
@@ -61,7 +50,7 @@ def check_review(
     note: str | None,
     idempotency_key: str,
 ) -> None:
-    """Raise BadRequest, naming the field, unless the judgement is whole and of the right kinds."""
+    """Raise BadRequest, naming the field, unless the review is whole and of the right kinds."""
     if not isinstance(idempotency_key, str) or not 0 < len(idempotency_key) <= 256:
         raise BadRequest("An Idempotency-Key of 1 to 256 characters is required.", field="Idempotency-Key")
     if not isinstance(labels, Mapping) or any(category not in CATEGORIES for category in labels):

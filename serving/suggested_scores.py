@@ -1,4 +1,4 @@
-"""Suggestions, a use case: what a client says a text should have scored is kept, in one audited transaction.
+"""Suggested scores, a use case: what a client says a text should have scored is kept, in one audited transaction.
 
 A suggestion is an outside label. It changes no score, no decision and no case, and never counts as a reviewer's
 label; it is there for people to compare with. Of the text only the keyed digest is kept. Knows no HTTP and no SQL.
@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 from prefilter.serving.audit import chain
 from prefilter.serving.auth import Principal
-from prefilter.serving.store import Store, new_id
-from prefilter.serving.store import outside_labels as rows
-from prefilter.serving.store.outside_labels import OutsideLabel
+from prefilter.serving.store import Store, new_id, outside_label_rows
+from prefilter.serving.store.outside_label_rows import OutsideLabelRow
 
 
 class SuggestedScore(NamedTuple):
@@ -40,7 +39,7 @@ def suggest(
     at = at or datetime.now(UTC)
     digest = store.digest(text)
     labels = [
-        OutsideLabel(
+        OutsideLabelRow(
             id=new_id("out"),
             text_digest=digest,
             attribute=score.attribute,
@@ -55,7 +54,7 @@ def suggest(
         for score in scores
     ]
     with store.begin() as conn:
-        rows.insert_many(conn, labels)
+        outside_label_rows.insert_many(conn, labels)
         chain.append(
             conn,
             actor=principal.name,
