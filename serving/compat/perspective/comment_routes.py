@@ -46,6 +46,7 @@ from prefilter.serving.compat.perspective.comment_bodies import (
     read_analysis,
     read_suggestion,
 )
+from prefilter.serving.compat.perspective.comment_messages import openapi
 from prefilter.serving.compat.perspective.google_errors import (
     ApiKeyInvalid,
     DeadlineExceeded,
@@ -76,7 +77,7 @@ class ReadsComment(Protocol[Body_co]):
 
 def _described(request: str, answered: type) -> dict[str, Any]:
     """Return the `openapi_extra` of a route that reads this message of the discovery document."""
-    content = {"application/json": {"schema": discovery.openapi(request)}}
+    content = {"application/json": {"schema": openapi(request)}}
     return {
         **described(answers={200: answered}, refuses=(400, 413, 429, 504), errors=GoogleError),
         "requestBody": {"required": True, "content": content},
