@@ -21,7 +21,7 @@ WIDTH, COLUMN = 128, 36
 # What has no docstring of its own. A folder ends in a slash and covers every file in it that is not Python.
 SAID = {
     "classifier/recipes/": "one file per released model: sources, mix, rates, seeds",
-    "eval/card/rivals/": "summaries of what stands beside the model in its card: its predecessor, a baseline",
+    "eval/rivals/kept/": "summaries of what stands beside the model in its card: its predecessor, a baseline",
     "eval/suites/identity_terms.txt": "the identity terms found in the templates of the bias suite",
     "models/data/": "look-alike characters and other tables the text step reads",
     "models/store/": "the artefacts: ONNX, tokenizer, calibration, manifest, model card",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,13 @@ import pytest
 
 from eval_samples import write_mixed, write_suite
 from fakes import CLEAN_TEXT, build_artefact
-from prefilter.eval.card import card_sections, comparison
-from prefilter.eval.card.report import card as written
-from prefilter.eval.card.report import read_report, write_report
-from prefilter.eval.evaluation import judge, render
+from prefilter.eval.card import comparison_sections, failure_sections
+from prefilter.eval.card.report_files import card as written
+from prefilter.eval.card.report_files import read_report, write_report
+from prefilter.eval.document.model_description import int8_cost
+from prefilter.eval.document.results_document import ResultsDocument
+from prefilter.eval.evaluation import render
+from prefilter.eval.judge.judgement import judge
 from prefilter.eval.suites.suite_plan import Entry, Role
 from prefilter.models.labels import CATEGORIES
 
@@ -30,14 +33,14 @@ LEAVE_OUT = {
 
 
 @pytest.fixture(scope="module")
-def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def document(tmp_path_factory: pytest.TempPathFactory) -> ResultsDocument:
     """A document of one suite of harm and one benign, by a model that says how it was made."""
     folder = tmp_path_factory.mktemp("card")
     calm = write_suite(folder, "calm", text=[f"{CLEAN_TEXT} {i}" for i in range(30)], unsafe=[0.0] * 30)
     entries = [Entry(str(write_mixed(folder)), Role.HARM), Entry(str(calm), Role.BENIGN)]
     document, _ = judge(entries, model=build_artefact(folder / "model"))
     row = {"n": 10, "positives": 4, "auroc": 0.9, "auprc": 0.8}
-    document["model"]["metrics"] = {
+    metrics = {
         "development": {"hate": row},
         "development_fp32": {"hate": {**row, "auprc": 0.81}},
         "int8": {"flips": 0.01, "texts": 1000, "edges": [0.5, 0.9]},
@@ -46,12 +49,12 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "training": {"recipe": "fake", "tokens": 2_000_000, "seconds": 1800.0, "device": "cpu", "threads": 2},
         "leave_one_source_out": LEAVE_OUT,
     }
-    document["int8"] = card_sections.int8_cost(document["model"]["metrics"])
-    return document
+    model = replace(document.model, metrics=metrics)
+    return replace(document, model=model, int8=int8_cost(model.making))
 
 
 @pytest.fixture(scope="module")
-def text(document: dict[str, Any]) -> str:
+def text(document: ResultsDocument) -> str:
     return written(document, plots_in="model.html")
 
 
@@ -91,26 +94,26 @@ def test_the_cost_of_int8_and_of_training_is_told(text: str) -> None:
     assert "| none | open | " in text
 
 
-def test_known_failures_are_found_by_rule(document: dict[str, Any]) -> None:
-    section = card_sections.failures(document)
+def test_known_failures_are_found_by_rule(document: ResultsDocument) -> None:
+    section = failure_sections.failures(document)
     assert section is not None
     assert [row[1] for row in section.tables[0].rows] == ["calm", "mixed"]
 
 
-def test_sources_never_trained_on_compare_the_recipes(document: dict[str, Any]) -> None:
-    section = comparison.held_out(document)
+def test_sources_never_trained_on_compare_the_recipes(document: ResultsDocument) -> None:
+    section = comparison_sections.held_out(document)
     assert section is not None
     assert section.tables[0].rows[0][:2] == ("mean of heads", "0.500 (0.400\N{EN DASH}0.600)")
     assert section.tables[1].header == ("recipe", "mean AUPRC", "any AUPRC")
     assert section.tables[1].rows[1] == ("tuned", "0.500", "\N{EN DASH}")
 
 
-def test_a_card_is_written_again_from_its_data(tmp_path: Path, document: dict[str, Any]) -> None:
+def test_a_card_is_written_again_from_its_data(tmp_path: Path, document: ResultsDocument) -> None:
     first = {p.suffix: p.read_text() for p in write_report(tmp_path / "card", document)}
     (tmp_path / "card.md").unlink()
     assert render(tmp_path / "card.json") == 0
     assert {s: (tmp_path / f"card{s}").read_text() for s in first} == first
-    assert json.loads(first[".json"])["suites"].keys() == document["suites"].keys()
+    assert json.loads(first[".json"])["suites"].keys() == document.suites.keys()
 
 
 def test_what_is_no_data_of_a_report_is_named(tmp_path: Path, capsys: Any) -> None:

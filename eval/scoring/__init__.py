@@ -1,0 +1,1 @@
+"""Scores of suites: what is judged (a subject), its scores of every row, kept on disk, and the characters it marks."""
