@@ -38,6 +38,7 @@ SAID = {
     "requirements/": "hashed locks: serve, train, bulk, dev; build, encoder, torch; two gateways of others",
     "bench/": "what one would otherwise use, timed beside ours in throw-away environments; all.sh runs all",
     "docs/perspective/": "the documents behind the Perspective page, and how their samples are made",
+    "docs/model/": "the tables behind the model card, by topic",
     "docs/performance/": "the documents behind the performance page, its words and its plots",
     "scripts/": "what make calls: locks, apt packages, this tree",
     ".ci/run": "make check and make test from a clean clone",

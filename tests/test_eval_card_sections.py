@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,7 @@ import pytest
 from eval_samples import write_mixed, write_suite
 from fakes import CLEAN_TEXT, build_artefact
 from prefilter.eval.card import comparison_sections, failure_sections
-from prefilter.eval.card.report_files import card as written
-from prefilter.eval.card.report_files import read_report, write_report
+from prefilter.eval.card.report_files import card, read_report, write_report
 from prefilter.eval.document.model_description import int8_cost
 from prefilter.eval.document.results_document import ResultsDocument
 from prefilter.eval.evaluation import render
@@ -55,12 +55,27 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> ResultsDocument:
 
 @pytest.fixture(scope="module")
 def text(document: ResultsDocument) -> str:
-    return written(document, plots_in="model.html")
+    """The card and the tables behind it."""
+    return "\n".join(card(document, name="model").values())
 
 
 def test_docs_model_md_is_what_its_data_says() -> None:
-    document = read_report(DOCS / "model.json")
-    assert (DOCS / "model.md").read_text(encoding="utf-8") == written(document, plots_in="model.html")
+    pages = card(read_report(DOCS / "model.json"), name="model")
+    assert {name: (DOCS / name).read_text(encoding="utf-8") for name in pages} == pages
+    assert {f"model/{path.name}" for path in (DOCS / "model").iterdir()} == pages.keys() - {"model.md"}
+
+
+def test_the_card_is_read_in_five_minutes_and_leads_to_every_table() -> None:
+    text = (DOCS / "model.md").read_text(encoding="utf-8")
+    assert len(re.findall(r"\w[\w.@-]*", text)) < 1_600
+    linked = set(re.findall(r"\]\(([^)]+)\)", text))
+    assert linked >= {f"model/{path.name}" for path in (DOCS / "model").iterdir()} | {"model.html", "model.json"}
+
+
+def test_every_link_of_the_card_leads_somewhere() -> None:
+    for page in (DOCS / "model.md", *(DOCS / "model").iterdir()):
+        for link in re.findall(r"\]\(([^):]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).is_file(), f"{page.name}: {link}"
 
 
 def test_the_data_and_the_page_stay_small() -> None:
@@ -109,11 +124,14 @@ def test_sources_never_trained_on_compare_the_recipes(document: ResultsDocument)
 
 
 def test_a_card_is_written_again_from_its_data(tmp_path: Path, document: ResultsDocument) -> None:
-    first = {p.suffix: p.read_text() for p in write_report(tmp_path / "card", document)}
+    first = {p: p.read_text() for p in write_report(tmp_path / "card", document)}
+    written = {path.relative_to(tmp_path).as_posix() for path in first}
+    assert written >= {"card.md", "card/suites.md", "card.json", "card.html"}
     (tmp_path / "card.md").unlink()
+    (tmp_path / "card" / "suites.md").unlink()
     assert render(tmp_path / "card.json") == 0
-    assert {s: (tmp_path / f"card{s}").read_text() for s in first} == first
-    assert json.loads(first[".json"])["suites"].keys() == document.suites.keys()
+    assert {p: p.read_text() for p in first} == first
+    assert json.loads(first[tmp_path / "card.json"])["suites"].keys() == document.suites.keys()
 
 
 def test_what_is_no_data_of_a_report_is_named(tmp_path: Path, capsys: Any) -> None:

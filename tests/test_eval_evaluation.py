@@ -118,7 +118,7 @@ def test_without_a_place_for_scores_it_still_measures(tmp_path: Path, model: Pat
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The files of one report by ending."""
+    """The files of one report by ending: the card and the tables behind it are one text."""
     folder = tmp_path_factory.mktemp("report")
     return a_report(folder, build_artefact(folder / "model"))
 
@@ -144,7 +144,9 @@ def a_report(tmp_path: Path, model: Path) -> dict[str, str]:
     benign = write_suite(tmp_path, "calm", text=[f"{CLEAN_TEXT} {i}" for i in range(30)], unsafe=[0.0] * 30)
     roles = {hatecheck: Role.HATECHECK, bias: Role.BIAS, mixed: Role.HARM, benign: Role.BENIGN}
     document, _ = judge([Entry(str(path), role) for path, role in roles.items()], model=model)
-    return {path.suffix: path.read_text() for path in write_report(tmp_path / "out.md", document)}
+    found = write_report(tmp_path / "out.md", document)
+    endings = {path.suffix for path in found}
+    return {ending: "\n".join(p.read_text() for p in found if p.suffix == ending) for ending in endings}
 
 
 def test_a_report_is_three_files_without_any_text_of_the_suites(report: dict[str, str]) -> None:

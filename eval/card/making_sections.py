@@ -6,7 +6,7 @@ card can be made again without the model.
 
 from __future__ import annotations
 
-from prefilter.eval.card.explanations import explain
+from prefilter.eval.card.explanations import explain, points
 from prefilter.eval.card.table import NONE, Section, Table, number
 from prefilter.eval.document.category_measures import share_of
 from prefilter.eval.document.results_document import ResultsDocument
@@ -59,9 +59,8 @@ def limits(document: ResultsDocument) -> Section:
         route = f"{', '.join(blocks)}: edge named, never acts alone" if blocks else "review only"
         rows.append((f"`{head}`", str(human.get(head, NONE)), route))
     header = ("low evidence", "human-judged positives in calibration", "block edge in the shipped policies")
-    points = tuple(line.removeprefix("- ") for line in explain("limits_points").splitlines())
     table = Table(header, tuple(rows))
-    return Section("What it must not be relied on for", explain("limits"), (table,), points=points)
+    return Section("What it must not be relied on for", explain("limits"), (table,), points=points("limits_points"))
 
 
 def calibration(document: ResultsDocument) -> Section | None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prefilter.eval.card.card_contents import sections
+from prefilter.eval.card.card_contents import TABLES_PAGES, sections
+from prefilter.eval.card.front_page import front_sections
 from prefilter.eval.card.html_page import page
 from prefilter.eval.card.markdown_page import markdown
 from prefilter.eval.card.plots import draw
@@ -26,27 +27,35 @@ class ReportError(ValueError):
 
 
 def write_report(target: Path, document: ResultsDocument) -> tuple[Path, ...]:
-    """Write TARGET.md, TARGET.json and TARGET.html and return their paths; an ending on `target` is left off.
+    """Write TARGET.md, TARGET.json, TARGET.html and the pages TARGET/*.md; returns their paths, in that order.
 
-    Raises OSError where the folder cannot be written.
+    An ending on `target` is left off. Raises OSError where a folder cannot be written.
     """
     stem = target.with_suffix("") if target.suffix in _ENDINGS else target
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    paths = tuple(stem.parent / f"{stem.name}{ending}" for ending in _ENDINGS)
     kept = cut(document, DIGITS)
-    contents = (
-        card(kept, plots_in=paths[2].name),
-        lines(kept),
-        page(_title(kept), sections(kept), draw(kept)),
-    )
-    for path, content in zip(paths, contents, strict=True):
+    pages = card(kept, name=stem.name)
+    html = page(_title(kept), sections(kept), draw(kept))
+    front = f"{stem.name}.md"
+    contents = {front: pages.pop(front), f"{stem.name}.json": lines(kept), f"{stem.name}.html": html, **pages}
+    paths = []
+    for name, content in contents.items():
+        path = stem.parent / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")
-    return paths
+        paths.append(path)
+    return tuple(paths)
 
 
-def card(document: ResultsDocument, *, plots_in: str) -> str:
-    """Return the model card as Markdown; `plots_in` is the page beside it."""
-    return markdown(_title(document), sections(document), before=[f"Plots: [{plots_in}]({plots_in})."])
+def card(document: ResultsDocument, *, name: str) -> dict[str, str]:
+    """Return the model card and the pages of tables behind it as Markdown, by file: NAME.md, NAME/…md."""
+    tables = {own: found for own in TABLES_PAGES if (found := own.sections(document))}
+    behind = [(f"[{own.title}]({name}/{own.name}.md)", own.about) for own in tables]
+    behind += [(f"[{name}.html]({name}.html)", "all of it with plots"), (f"[{name}.json]({name}.json)", "the data")]
+    pages = {f"{name}.md": markdown(_title(document), front_sections(document, behind))}
+    for own, found in tables.items():
+        before = [f"Behind the [model card]({name}.md) of {document.model_version}. Plots: [{name}.html]({name}.html)."]
+        pages[f"{name}/{own.name}.md"] = markdown(own.title, found, before=before, root="../")
+    return pages
 
 
 def read_report(path: Path) -> ResultsDocument:
