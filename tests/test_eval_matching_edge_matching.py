@@ -8,10 +8,21 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from prefilter.eval.matching.edge_matching import agreement, compare
+from prefilter.eval.document.json_parts import plain
+from prefilter.eval.matching import edge_matching
 
 STEPS = np.arange(100) / 100
 QUICK: dict[str, Any] = {"replicates": 50}
+
+
+def compare(*scores: Any, **options: Any) -> dict[str, Any]:
+    """The comparison in its plain form."""
+    return plain(edge_matching.compare(*scores, **options))
+
+
+def agreement(*rows: Any) -> dict[str, Any]:
+    """The agreement in its plain form."""
+    return plain(edge_matching.agreement(*rows))
 
 
 def noisy(rows: int, seed: int) -> tuple[Any, Any, Any]:

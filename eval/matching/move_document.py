@@ -7,21 +7,21 @@ somebody acted: sent to people (review) or refused (block).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from prefilter.eval.document.json_parts import widened
 from prefilter.eval.matching.edge_matching import REPLICATES, WAYS, agreement, compare
+from prefilter.eval.matching.move_measures import AttributeMove, EdgeLine, MoveDocument, Note, Together, share
 from prefilter.eval.matching.our_scores import OurScores
+from prefilter.eval.matching.score_pair import Scores
 from prefilter.eval.matching.their_sample import Sample
-from prefilter.eval.metrics import wilson
 
 REVIEW, BLOCK = "review", "block"
 UNCALIBRATED = "our score is calibrated on too few people's labels: no policy blocks on it alone, it sends to people"
-Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def make(
     *,
     way: str = WAYS[0],
     replicates: int = REPLICATES,
-) -> dict[str, Any]:
+) -> MoveDocument:
     """Return the document; `counterparts` holds every attribute of the sample. `way`: how all edges together match."""
     scores = {name: counterparts[name].of(ours) for name in sample.theirs}
     attributes = {}
@@ -69,32 +69,35 @@ def make(
         labels = sample.labels.get(name)
         counterpart = counterparts[name]
         found = compare(theirs, scores[name], labels, edges=[edge.edge for edge in own], replicates=replicates)
-        for edge, line in zip(own, found["edges"], strict=False):
-            line["act"] = edge.act
-            if edge.act == BLOCK and counterpart.head in ours.uncalibrated:
-                line["notes"].append({"code": "uncalibrated", "message": UNCALIBRATED})
-        head = {"ours": counterpart.head, "derived": counterpart.head is None, "reason": counterpart.reason}
-        attributes[name] = head | found
-    return {
-        "model_version": ours.model_version,
-        "date": datetime.now(UTC).date().isoformat(),
-        "rows": len(sample),
-        "scored": int(ours.scored.sum()),
-        "unscored": ours.unscored,
-        "errors": ours.errors,
-        "attributes": attributes,
-        "together": together(sample, ours.scored, scores, attributes, way=way),
-    }
+        soft = counterpart.head in ours.uncalibrated
+        lines = tuple(_acted(line, edge, soft=soft) for edge, line in zip(own, found.edges, strict=False))
+        attributes[name] = widened(
+            AttributeMove,
+            replace(found, edges=lines),
+            ours=counterpart.head,
+            derived=counterpart.head is None,
+            reason=counterpart.reason,
+        )
+    return MoveDocument(
+        model_version=ours.model_version,
+        date=datetime.now(UTC).date().isoformat(),
+        rows=len(sample),
+        scored=int(ours.scored.sum()),
+        unscored=ours.unscored,
+        errors=ours.errors,
+        attributes=attributes,
+        together=together(sample, ours.scored, scores, attributes, way=way),
+    )
 
 
 def together(
     sample: Sample,
     scored: NDArray[np.bool_],
-    scores: Mapping[str, Floats],
-    attributes: Mapping[str, Any],
+    scores: Mapping[str, Scores],
+    attributes: Mapping[str, AttributeMove],
     *,
     way: str,
-) -> dict[str, Any] | None:
+) -> Together | None:
     """What all their edges flag, and what ours matched one by one flag together, of the rows that we scored.
 
     Only edges of heads count for ours, since a policy has no band for a derived score. None where nothing matches.
@@ -102,27 +105,29 @@ def together(
     theirs, ours = np.zeros(len(sample), dtype=bool), np.zeros(len(sample), dtype=bool)
     left_out, bands = [], 0
     for name, found in attributes.items():
-        for line in found["edges"]:
-            theirs |= np.nan_to_num(sample.theirs[name], nan=-1.0) >= line["theirs"]["edge"]
-            matched = line["matched"][way]
-            if found["derived"] or matched is None:
+        for line in found.edges:
+            theirs |= np.nan_to_num(sample.theirs[name], nan=-1.0) >= line.theirs.edge
+            matched = line.matched[way]
+            if found.derived or matched is None:
                 left_out.append(name)
                 continue
-            ours |= np.nan_to_num(scores[name], nan=-1.0) >= matched["edge"]
+            ours |= np.nan_to_num(scores[name], nan=-1.0) >= matched.edge
             bands += 1
     if not bands:
         return None
     theirs, ours = theirs[scored], ours[scored]
-    return {
-        "way": way,
-        "left_out": sorted(set(left_out)),
-        "theirs": _share(theirs),
-        "ours": _share(ours),
-        "agreement": agreement(theirs, ours),
-    }
+    return Together(
+        way=way,
+        left_out=tuple(sorted(set(left_out))),
+        theirs=share(int(theirs.sum()), theirs.size),
+        ours=share(int(ours.sum()), ours.size),
+        agreement=agreement(theirs, ours),
+    )
 
 
-def _share(rows: NDArray[np.bool_]) -> dict[str, Any]:
-    hits, of = int(rows.sum()), rows.size
-    bounds = wilson(hits, of)
-    return {"value": hits / of if of else None, "hits": hits, "of": of, "ci95": list(bounds) if bounds else None}
+def _acted(line: EdgeLine, edge: Asked, *, soft: bool) -> EdgeLine:
+    """The line with what they did from the edge on; `soft`: our score may not block alone."""
+    notes = line.notes
+    if edge.act == BLOCK and soft:
+        notes = (*notes, Note(code="uncalibrated", message=UNCALIBRATED))
+    return replace(line, act=edge.act, notes=notes)

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +69,7 @@ def score_sample(
 def read_stored(sample: Sample, path: Path) -> OurScores:
     """Read the scores file of the same rows; raises WrongRequest where it is not theirs, or holds estimates."""
     columns = ("id", "error", "because", "stage", "model_version", *(f"score_{head}" for head in HEADS))
-    rows: list[dict[str, Any]] = []
+    rows = []
     for table in read_scores(path):
         rows += table.select(columns).to_pylist()
     if [row["id"] for row in rows] != sample.ids:

@@ -72,6 +72,7 @@ def migrate(
     """Say how our scores relate to Perspective's on your own texts, and which edges of ours do what yours did."""
     if match not in WAYS:
         raise refuse("--match is volume, recall or precision")
+    from prefilter.eval.document.json_parts import plain
     from prefilter.eval.matching.move_document import make
     from prefilter.eval.matching.move_report import sections
     from prefilter.eval.matching.their_sample import read_sample
@@ -92,13 +93,14 @@ def migrate(
     ours = _ours(sample, scores, model)
     for name in [name for name in sample.theirs if not set(counterparts[name].heads) <= set(ours.heads)]:
         raise refuse(f"{ours.model_version or 'the model'} has no score for {name}: leave its column out")
-    document = make(sample, ours, counterparts, asked, way=match)
+    found = make(sample, ours, counterparts, asked, way=match)
+    document = plain(found)
     if output is not None:
         output.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     if json_only:
         print(json.dumps(document, allow_nan=False))
     else:
-        for section in sections(document):
+        for section in sections(found):
             print(f"{section.title}{': ' if section.text else ''}{section.text}")
             for table in section.tables:
                 show_table(table.header, table.rows)
