@@ -16,8 +16,7 @@ from pathlib import Path
 
 from prefilter.eval.card.report_files import ReportError, read_report, write_report
 from prefilter.eval.card.terminal_table import terminal_table
-from prefilter.eval.document.json_parts import plain
-from prefilter.eval.document.results_document import SubcategoriesOf
+from prefilter.eval.document import SubcategoriesOf, plain
 from prefilter.eval.judge.judgement import judge_subcategories, judge_suites, load_suites
 from prefilter.eval.machine import usable_cores
 from prefilter.eval.rivals.kept_summaries import BesideError, kept_summaries, read_summary

@@ -2,7 +2,7 @@
 
 Draws rows from every labelled source, English and other, and counts what the gate calls unreadable: by
 source for English (a cost: people read it for nothing), by language for the rest (its use). Writes
-`docs/language.md`. Knows the gate only through the scorer's own door, `read`; judges no harm.
+`docs/language.md`. Knows the gate only through `read`, which the scorer asks too; judges no harm.
 """
 
 from __future__ import annotations

@@ -14,8 +14,7 @@ from eval_samples import write_mixed, write_suite
 from fakes import CLEAN_TEXT, build_artefact
 from prefilter.eval.card import comparison_sections, failure_sections
 from prefilter.eval.card.report_files import card, read_report, write_report
-from prefilter.eval.document.model_description import int8_cost
-from prefilter.eval.document.results_document import ResultsDocument
+from prefilter.eval.document import ResultsDocument, int8_cost
 from prefilter.eval.evaluation import render
 from prefilter.eval.judge.judgement import judge
 from prefilter.eval.suites.suite_plan import Entry, Role

@@ -11,7 +11,7 @@ import pytest
 
 from eval_samples import write_suite
 from fakes import CLEAN_TEXT, HARMFUL_TEXT, build_artefact
-from prefilter.eval.document.json_parts import plain
+from prefilter.eval.document import plain
 from prefilter.eval.evaluation import evaluate
 from prefilter.eval.judge.judgement import judge
 from prefilter.eval.scoring.suite_scores import open_cache, score_suite

@@ -8,10 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from prefilter.eval.document.document_file import lines, read_file
-from prefilter.eval.document.json_parts import LEADING, Part, PartError, plain, read, stripped, widened
-from prefilter.eval.document.results_document import ResultsDocument
-from prefilter.eval.document.rival_summary import Measured, RivalSummary, summarise
+from prefilter.eval.document import (
+    LEADING,
+    Measured,
+    Part,
+    PartError,
+    ResultsDocument,
+    RivalSummary,
+    lines,
+    plain,
+    read,
+    read_file,
+    stripped,
+    summarise,
+    widened,
+)
 from prefilter.eval.rivals.kept_summaries import FOLDER
 
 CARD_DATA = Path(__file__).parent.parent / "docs" / "model.json"

@@ -12,7 +12,7 @@ import pytest
 
 from eval_samples import a_suite
 from fakes import CLEAN_TEXT, HARMFUL_TEXT, build_artefact
-from prefilter.eval.document.json_parts import plain
+from prefilter.eval.document import plain
 from prefilter.eval.judge.span_agreement import character_f1, judge_spans
 from prefilter.eval.judge.span_agreement import measure_spans as measured
 from prefilter.eval.scoring.span_marks import mark

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval_samples import UNKNOWN, a_suite
-from prefilter.eval.document.json_parts import plain
+from prefilter.eval.document import plain
 from prefilter.eval.judge.subcategories import Evidence, labelled, measure_subcategories, subcategories
 from prefilter.eval.suites.suite import FINER, Suite
 from prefilter.models.labels import CATEGORIES, HEADS

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from eval_samples import a_suite
-from prefilter.eval.document.json_parts import plain
+from prefilter.eval.document import plain
 from prefilter.eval.judge.hatecheck import check
 from prefilter.eval.judge.identity_bias import identity_bias, power_mean
 from prefilter.eval.judge.operating import causes, decide_all, held_by_length, length_parts, operating_point

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from prefilter.classifier.corpus.sources import is_test_suite
-from prefilter.eval.document.json_parts import plain
+from prefilter.eval.document import plain
 from prefilter.eval.leave_out.left_out_measure import GroupsError, Judged, load_groups, summary
 from prefilter.eval.leave_out.left_out_measure import measure_left_out as measured
 from prefilter.models.labels import HEADS

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from prefilter.eval.document.json_parts import plain
+from prefilter.eval.document import plain
 from prefilter.eval.matching import edge_matching
 
 STEPS = np.arange(100) / 100

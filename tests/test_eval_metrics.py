@@ -11,8 +11,7 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from prefilter.eval.document.category_measures import RankedMeasures
-from prefilter.eval.document.json_parts import plain
+from prefilter.eval.document import RankedMeasures, plain
 from prefilter.eval.metrics import METRICS, Measures, auroc, measure, reliability, wilson
 
 

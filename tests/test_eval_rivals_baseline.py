@@ -9,7 +9,7 @@ import numpy as np
 
 from eval_samples import write_mixed, write_suite
 from fakes import CLEAN_TEXT, HARMFUL_TEXT
-from prefilter.eval.document.json_parts import plain
+from prefilter.eval.document import plain
 from prefilter.eval.rivals.baseline import Baseline, measure_baseline
 from prefilter.eval.scoring.suite_scores import ERROR, SCORED
 from prefilter.eval.suites.suite import load_suite

@@ -11,10 +11,8 @@ import pytest
 from eval_samples import write_mixed
 from fakes import build_artefact
 from prefilter.eval.card.comparison_sections import beside
-from prefilter.eval.document.json_parts import plain, read
-from prefilter.eval.document.results_document import ResultsDocument
-from prefilter.eval.document.rival_summary import Measured, RivalSummary
-from prefilter.eval.document.rival_summary import summarise as summary_of
+from prefilter.eval.document import Measured, ResultsDocument, RivalSummary, plain, read
+from prefilter.eval.document import summarise as summary_of
 from prefilter.eval.judge.judgement import judge
 from prefilter.eval.rivals.kept_summaries import BesideError, kept_summaries, read_summary, write_summary
 from prefilter.eval.suites.suite_plan import Entry

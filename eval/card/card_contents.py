@@ -13,7 +13,7 @@ from prefilter.eval.card import (
     suite_sections,
 )
 from prefilter.eval.card.table import Section
-from prefilter.eval.document.results_document import ResultsDocument
+from prefilter.eval.document import ResultsDocument
 
 Make = Callable[[ResultsDocument], Section | None]
 

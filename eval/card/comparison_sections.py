@@ -11,17 +11,19 @@ import numpy as np
 from prefilter.eval.card.explanations import explain
 from prefilter.eval.card.table import NONE, Section, Table, as_rate, number, percent, rate, spread
 from prefilter.eval.card.targets import targets
-from prefilter.eval.document.category_measures import estimate, share_of
-from prefilter.eval.document.json_parts import plain, read
-from prefilter.eval.document.left_out_measures import LeftOutRecipe
-from prefilter.eval.document.results_document import ResultsDocument
-from prefilter.eval.document.rival_summary import (
+from prefilter.eval.document import (
     POLICY,
     HeadSummary,
+    LeftOutRecipe,
     Measured,
     PolicySummary,
+    ResultsDocument,
     RivalSummary,
     SuiteSummary,
+    estimate,
+    plain,
+    read,
+    share_of,
     summarise,
 )
 from prefilter.eval.rivals.published import published
@@ -54,7 +56,7 @@ def reached(document: ResultsDocument) -> Section | None:
 
 
 def beside(document: ResultsDocument) -> Section | None:
-    """Before and after: what stands beside the model, on suites of the same rows."""
+    """Before and after: the model and its rivals, on suites of the same rows."""
     others = document.beside
     if not others:
         return None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from prefilter.eval.card.explanations import explain
 from prefilter.eval.card.table import NONE, Section, Table, number, percent, rate, spread
-from prefilter.eval.document.category_measures import RankedMeasures
-from prefilter.eval.document.results_document import ResultsDocument
+from prefilter.eval.document import RankedMeasures, ResultsDocument
 from prefilter.eval.suites.suite_plan import Role
 
 RANKED = ("auroc", "auprc", "recall_at_1pct_fpr")

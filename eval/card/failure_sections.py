@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from prefilter.eval.card.explanations import explain
 from prefilter.eval.card.table import Section, Table, as_rate, rate, spread
-from prefilter.eval.document.category_measures import estimate, share_of
-from prefilter.eval.document.results_document import ResultsDocument
-from prefilter.eval.document.rival_summary import POLICY
+from prefilter.eval.document import POLICY, ResultsDocument, estimate, share_of
 from prefilter.eval.suites.suite_plan import Role
 
 WEAK = 0.5

@@ -14,7 +14,7 @@ from prefilter.eval.card.explanations import explain, points
 from prefilter.eval.card.headlines import headlines
 from prefilter.eval.card.making_sections import limits
 from prefilter.eval.card.table import NONE, Section, Table, spread
-from prefilter.eval.document.results_document import ResultsDocument
+from prefilter.eval.document import ResultsDocument
 from prefilter.models.taxonomy import taxonomy
 
 SHOWN = 3

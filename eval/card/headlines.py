@@ -6,9 +6,7 @@ from collections.abc import Iterable
 
 from prefilter.eval.card.explanations import explain
 from prefilter.eval.card.table import Section, Table, as_rate, rate, spread
-from prefilter.eval.document.category_measures import Estimate, estimate, share_of
-from prefilter.eval.document.results_document import ResultsDocument
-from prefilter.eval.document.rival_summary import POLICY
+from prefilter.eval.document import POLICY, Estimate, ResultsDocument, estimate, share_of
 from prefilter.eval.suites.suite_plan import Role
 
 Row = tuple[str, str, str]

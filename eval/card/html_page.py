@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from jinja2 import Environment, PackageLoader, Template
-from markupsafe import Markup
 
 from prefilter.eval.card.plots import Plot
 from prefilter.eval.card.table import Section, Table
@@ -26,7 +25,7 @@ def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("prefilter.eval.card"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"anchor": anchor, "inline": inline, "svg": Markup, "column_class": column_class}
+    environment.filters |= {"anchor": anchor, "inline": inline, "column_class": column_class}
     return environment.get_template("card_page.html")
 
 
@@ -37,11 +36,11 @@ def column_class(table: Table, column: int) -> str:
     return "words" if any(len(row[column]) > _LONG for row in table.rows) else ""
 
 
-def inline(text: str) -> Markup:
-    """Escape, then the marks that texts use: `code`, *emphasis*, and links, of which only the words stay."""
+def inline(text: str) -> str:
+    """Return safe HTML: escaped, then the marks that texts use: `code`, *emphasis*, and links, of which only the words stay."""
     safe = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", html.escape(text))
     safe = re.sub(r"`([^`]+)`", r"<code>\1</code>", safe)
-    return Markup(re.sub(r"(?<![\w*])\*([^*\s][^*]*)\*(?![\w*])", r"<em>\1</em>", safe))
+    return re.sub(r"(?<![\w*])\*([^*\s][^*]*)\*(?![\w*])", r"<em>\1</em>", safe)
 
 
 def anchor(title: str) -> str:

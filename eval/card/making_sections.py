@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from prefilter.eval.card.explanations import explain, points
 from prefilter.eval.card.table import NONE, Section, Table, number
-from prefilter.eval.document.category_measures import share_of
-from prefilter.eval.document.results_document import ResultsDocument
+from prefilter.eval.document import ResultsDocument, share_of
 from prefilter.models.labels import ANY, HEADS
 from prefilter.models.taxonomy import taxonomy
 

@@ -12,9 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from prefilter.eval.document.category_measures import estimate
-from prefilter.eval.document.curve_points import VerdictCurves
-from prefilter.eval.document.results_document import ResultsDocument
+from prefilter.eval.document import ResultsDocument, VerdictCurves, estimate
 
 _COLUMNS = 4
 _INK = "#1f4e79"

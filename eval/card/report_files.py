@@ -13,9 +13,7 @@ from prefilter.eval.card.front_page import front_sections
 from prefilter.eval.card.html_page import page
 from prefilter.eval.card.markdown_page import markdown
 from prefilter.eval.card.plots import draw
-from prefilter.eval.document.document_file import cut, lines, read_file
-from prefilter.eval.document.json_parts import PartError
-from prefilter.eval.document.results_document import ResultsDocument
+from prefilter.eval.document import PartError, ResultsDocument, cut, lines, read_file
 
 TITLE = "Model card"
 DIGITS = 6

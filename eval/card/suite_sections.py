@@ -5,8 +5,7 @@ from __future__ import annotations
 from prefilter.eval.card.comparison_sections import HARM_ROLES
 from prefilter.eval.card.explanations import explain
 from prefilter.eval.card.table import NONE, Section, Table, number, percent, rate, spread
-from prefilter.eval.document.hatecheck_measures import Accuracy
-from prefilter.eval.document.results_document import ResultsDocument
+from prefilter.eval.document import Accuracy, ResultsDocument
 from prefilter.eval.suites.suite_plan import Role
 from prefilter.models.labels import CATEGORIES
 

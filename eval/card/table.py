@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from prefilter.eval.document.category_measures import Estimate, Estimated, estimate
+from prefilter.eval.document import Estimate, Estimated, estimate
 
 NONE = "\N{EN DASH}"
 

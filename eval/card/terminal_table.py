@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prefilter.eval.card.table import number
-from prefilter.eval.document.results_document import ResultsDocument
+from prefilter.eval.document import ResultsDocument
 
 
 def terminal_table(document: ResultsDocument) -> str:

@@ -3,7 +3,8 @@
 A field's name is its key and the order of fields is the order of keys, so that a document that is read and written
 is the same text; `LEADING` puts a subclass's field before those of its base. A field whose default is None is left
 out where it is None, unless the part's `leaves_out` says otherwise. A key that no field has is kept and written last:
-a document of another version loses nothing. Knows no document in particular.
+a document of another version loses nothing. It is no validation library because order, absent keys and unknown keys
+must come back as they were. Knows no document in particular.
 """
 
 from __future__ import annotations

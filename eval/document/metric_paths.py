@@ -1,7 +1,7 @@
 """Paths into a document: `suites.NAME.any.auprc` names one measure, `*` in a place stands for any one key.
 
 The one walker of gates, targets and published numbers. It walks the plain form, so it finds whatever a document holds,
-keys of another version included. What is found carries the interval and the count that stand beside it.
+keys of another version included. What is found carries the interval and the count beside it.
 """
 
 from __future__ import annotations

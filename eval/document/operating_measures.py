@@ -39,7 +39,7 @@ class OutcomeShares(Part):
     held_benign_rate: float | None = None
 
     def leaves_out(self, name: str) -> bool:
-        """A rate stands, null or not, wherever labels are known."""
+        """A rate is written, null or not, wherever labels are known."""
         return self.harmful is None if name in RATES else Part.leaves_out(self, name)
 
     @property

@@ -1,4 +1,4 @@
-"""What stands beside a model: the headline numbers of an earlier model or of a baseline, small enough to be kept.
+"""A rival in short: the headline numbers of an earlier model or of a baseline, small enough to be kept.
 
 A summary is made of any results document, also of an older one: only the keys that it needs are read (`Measured`).
 """
@@ -41,7 +41,7 @@ class PolicySummary(Part):
     ci95: Intervals = field(default_factory=dict)
 
     def leaves_out(self, name: str) -> bool:
-        """The miss rate stands, null or not, wherever it has an entry among the intervals."""
+        """The miss rate is written, null or not, wherever it has an entry among the intervals."""
         return name not in self.ci95 if name == "miss_rate" else Part.leaves_out(self, name)
 
     @property

@@ -60,7 +60,7 @@ class SuiteResult(Judged):
     span_heads: tuple[str, ...] | None = None
 
     def leaves_out(self, name: str) -> bool:
-        """Spans stand, null or not, wherever heads were asked for them."""
+        """Spans are written, null or not, wherever heads were asked for them."""
         return self.span_heads is None if name == "spans" else Part.leaves_out(self, name)
 
     def heads(self) -> Iterator[tuple[str, CategoryMeasures]]:

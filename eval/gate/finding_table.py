@@ -1,4 +1,4 @@
-"""What the gates found, as a table: what fell stands first, then of each gate the metric with least room.
+"""What the gates found, as a table: what fell is first, then of each gate the metric with least room.
 
 It knows findings and words, no terminal: rows of short strings go out.
 """

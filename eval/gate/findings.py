@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from prefilter.eval.document.metric_paths import ANY_KEY
+from prefilter.eval.document import ANY_KEY
 from prefilter.eval.gate.metric_gate import Gate, Reading, Readings, match, mean_reading
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefilter.eval.document.metric_paths import ANY_KEY
+from prefilter.eval.document import ANY_KEY
 from prefilter.eval.gate.metric_gate import Gate
 from prefilter.eval.suites.suite_plan import Entry, Role, planned_suites
 

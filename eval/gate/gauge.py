@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from prefilter.eval.document.json_parts import plain
-from prefilter.eval.document.metric_paths import find
-from prefilter.eval.document.results_document import PolicyDescription
+from prefilter.eval.document import PolicyDescription, find, plain
 from prefilter.eval.gate.gate_file import MANIFEST as MANIFEST_ROOT
 from prefilter.eval.gate.gate_file import GateFile
 from prefilter.eval.gate.measurement import GaugeError, Measurement, place_of

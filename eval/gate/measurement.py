@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefilter.eval.document.json_parts import Part, plain, read
+from prefilter.eval.document import Part, plain, read
 from prefilter.eval.gate.gate_file import GateFile
 from prefilter.eval.gate.metric_gate import Reading, Readings
 from prefilter.models.manifest import Manifest

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from prefilter.eval.document.metric_paths import ANY_KEY
+from prefilter.eval.document import ANY_KEY
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,20 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from prefilter.eval.document.bias_measures import BiasMeasures
-from prefilter.eval.document.category_measures import CategoryMeasures, LengthMeasures, RankedMeasures, SliceMeasures
-from prefilter.eval.document.json_parts import widened
-from prefilter.eval.document.operating_measures import AloneRates, FalseAlarms, OperatingMeasures, WithoutContext
-from prefilter.eval.document.suite_result import Judged, Undeclared
+from prefilter.eval.document import (
+    AloneRates,
+    BiasMeasures,
+    CategoryMeasures,
+    FalseAlarms,
+    Judged,
+    LengthMeasures,
+    OperatingMeasures,
+    RankedMeasures,
+    SliceMeasures,
+    Undeclared,
+    WithoutContext,
+    widened,
+)
 from prefilter.eval.judge.hatecheck import check_both, is_hatecheck
 from prefilter.eval.judge.identity_bias import identity_bias
 from prefilter.eval.judge.operating import (

@@ -1,6 +1,6 @@
 """Curves: precision against recall, ROC at few false alarms, reliability, each thinned to a few dozen points.
 
-They stand in the results document, so that the page of plots can be drawn again from it alone. Knows scores
+They are part of the results document, so that the page of plots can be drawn again from it alone. Knows scores
 and labels, draws nothing.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prefilter.eval.document.curve_points import LowRoc, PrecisionRecall, ReliabilityBins, VerdictCurves
+from prefilter.eval.document import LowRoc, PrecisionRecall, ReliabilityBins, VerdictCurves
 from prefilter.eval.judge.assessment import Assessment
 from prefilter.eval.metrics import reliability
 from prefilter.eval.suites.suite import verdict

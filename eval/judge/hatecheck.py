@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from prefilter.eval.document.hatecheck_measures import Accuracy, HatecheckMeasures
+from prefilter.eval.document import Accuracy, HatecheckMeasures
 from prefilter.eval.metrics import wilson
 from prefilter.eval.scoring.suite_scores import Pass
 from prefilter.eval.suites.suite import Suite

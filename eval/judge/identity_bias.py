@@ -19,8 +19,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prefilter.eval.document.bias_measures import BiasMeasures, TermMeasures, WorstTerm
-from prefilter.eval.document.category_measures import estimate
+from prefilter.eval.document import BiasMeasures, TermMeasures, WorstTerm, estimate
 from prefilter.eval.metrics import auroc, auroc_interval, defined
 from prefilter.eval.suites.identity_terms import load_terms, mark_terms
 

@@ -13,11 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from prefilter.eval.document.category_measures import SubcategoryMeasures
-from prefilter.eval.document.json_parts import read, widened
-from prefilter.eval.document.model_description import int8_cost
-from prefilter.eval.document.results_document import Machine, PolicyDescription, ResultsDocument
-from prefilter.eval.document.suite_result import SuiteResult
+from prefilter.eval.document import (
+    Machine,
+    PolicyDescription,
+    ResultsDocument,
+    SubcategoryMeasures,
+    SuiteResult,
+    int8_cost,
+    read,
+    widened,
+)
 from prefilter.eval.judge.assessment import Assessment, assess, by_length, false_alarms, without_context
 from prefilter.eval.judge.curves import pooled_reliability, verdict_curves
 from prefilter.eval.judge.span_agreement import judge_spans

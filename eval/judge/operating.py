@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from prefilter.eval.document.category_measures import Interval
-from prefilter.eval.document.operating_measures import RATES, HeldByLength, OutcomeShares
+from prefilter.eval.document import RATES, HeldByLength, Interval, OutcomeShares
 from prefilter.eval.metrics import wilson
 from prefilter.eval.scoring.suite_scores import ERROR, UNSCORED, Pass
 from prefilter.models.labels import HEADS

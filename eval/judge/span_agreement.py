@@ -5,7 +5,7 @@ character offsets, the marked and the true ones; 1 where both are empty, 0 where
 over texts. Precision and recall are of characters over all texts together, and `masked_share` says how much
 of the text a reviewer would not see. Measured twice: as `explain` shows it, which points at the strongest
 words where none reaches the head's edge, and (`at_edge`) of what reaches it alone. Knows offsets, never
-prints what stands there.
+prints a character.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prefilter.eval.document.json_parts import widened
-from prefilter.eval.document.span_measures import ShownSpanMeasures, SpanMeasures
+from prefilter.eval.document import ShownSpanMeasures, SpanMeasures, widened
 from prefilter.eval.metrics import REPLICATES
 from prefilter.eval.scoring.span_marks import Marked
 from prefilter.eval.suites.suite import Spans, Suite

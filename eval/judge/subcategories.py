@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from prefilter.eval.document.category_measures import EvidenceMeasures, RankedMeasures, SubcategoryMeasures
-from prefilter.eval.document.json_parts import widened
+from prefilter.eval.document import EvidenceMeasures, RankedMeasures, SubcategoryMeasures, widened
 from prefilter.eval.judge.assessment import Assessment
 from prefilter.eval.metrics import measure
 from prefilter.eval.suites.suite import Suite

@@ -1,7 +1,7 @@
 """Rounds of the leave-out measure: a group of sources goes away, a recipe is trained on the rest, the group is judged.
 
 `prefilter leave-out RECIPE` runs a round per group and keeps each round's scores in the run's folder, so that an
-interrupted measure goes on. Beside the network stands the TF-IDF baseline, fitted on the same rows. The network is
+interrupted measure goes on. The TF-IDF baseline, fitted on the same rows, is measured too. The network is
 judged in fp32, before quantisation and calibration, since neither changes what ranks above what by more than noise;
 its text is cut into at most `MOST_WINDOWS` windows.
 """
@@ -30,8 +30,7 @@ from prefilter.classifier.training.trainer import (
     window_logits,
 )
 from prefilter.classifier.training.training_record import write_json
-from prefilter.eval.document.json_parts import plain
-from prefilter.eval.document.left_out_measures import LeftOutMeasures
+from prefilter.eval.document import LeftOutMeasures, plain
 from prefilter.eval.leave_out.left_out_measure import (
     LEAST_OF_A_KIND,
     MOST_ROWS,

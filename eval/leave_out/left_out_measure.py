@@ -4,7 +4,7 @@ A model judged on unseen rows of the sources it trained on is flattered: it know
 that source calls harm. So sources leave training in groups (`groups.toml`), a network is trained on the rest, and each
 source left out is judged by the labels that people gave it. The mean over a head's sources, then over heads, is the
 number by which recipes are chosen. Intervals: percentile bootstrap over the rows of each source; they say nothing of
-how other sources would differ. Rivals trained on the same rows stand beside the network.
+how other sources would differ. Rivals trained on the same rows are measured with the network.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from prefilter.eval.document.category_measures import Interval, estimate
-from prefilter.eval.document.json_parts import widened
-from prefilter.eval.document.left_out_measures import (
+from prefilter.eval.document import (
+    Interval,
     LeftOutHead,
     LeftOutMean,
     LeftOutMeasures,
     LeftOutRecipe,
     LeftOutSource,
+    estimate,
+    widened,
 )
 from prefilter.eval.metrics import Measures, measure
 from prefilter.models.labels import ANY, HEADS
@@ -63,7 +64,7 @@ class Judged:
 
 
 def load_groups(path: Path = GROUPS_FILE) -> dict[str, tuple[str, ...]]:
-    """The groups of sources by name; raises `GroupsError` where a source stands in two."""
+    """The groups of sources by name; raises `GroupsError` where a source is in two."""
     groups = {name: tuple(sources) for name, sources in tomllib.loads(path.read_text("utf-8"))["groups"].items()}
     seen: set[str] = set()
     for sources in groups.values():

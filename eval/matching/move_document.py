@@ -1,6 +1,6 @@
 """The document of a move: for every attribute in a sample how ours relates to theirs, and what all edges do together.
 
-What stands for an attribute is handed in: a name for people, and how it is made of our heads. An edge is one at which
+What answers for an attribute is handed in: a name for people, and how it is made of our heads. An edge is one at which
 somebody acted: sent to people (review) or refused (block).
 """
 
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from prefilter.eval.document.json_parts import widened
+from prefilter.eval.document import widened
 from prefilter.eval.matching.edge_matching import REPLICATES, WAYS, agreement, compare
 from prefilter.eval.matching.move_measures import AttributeMove, EdgeLine, MoveDocument, Note, Together, share
 from prefilter.eval.matching.our_scores import OurScores

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from prefilter.eval.document.category_measures import Interval
-from prefilter.eval.document.json_parts import LEADING, Part
+from prefilter.eval.document import LEADING, Interval, Part
 from prefilter.eval.metrics import wilson
 
 

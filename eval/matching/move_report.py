@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from prefilter.eval.card.table import NONE, Section, Table, as_rate, number
-from prefilter.eval.document.category_measures import Estimate, Interval
+from prefilter.eval.document import Estimate, Interval
 from prefilter.eval.matching.edge_matching import WAYS
 from prefilter.eval.matching.move_measures import (
     AttributeMove,

@@ -1,9 +1,9 @@
 """The sample: texts with the scores that another service gave them, and people's labels where there are any.
 
-Reads JSONL, CSV and Parquet. Their scores stand in a column per attribute, or in the service's stored answers; an
+Reads JSONL, CSV and Parquet. Their scores are in a column per attribute, or in the service's stored answers; an
 empty cell is unknown. A label is yes or no, true or false, or a number in [0,1] that is harmful from one half; empty,
 `unsure` and `unknown` are unknown. What is anything else stops the reading and is told by file, row and column, never
-by what stands there. A row without a text stays a row, so that the sample lies beside a scores file of the same input.
+by its content. A row without a text stays a row, so that the sample lies beside a scores file of the same input.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +55,7 @@ class SampleColumns:
 class Sample:
     """n rows: texts (None where there is none), ids, languages; by attribute `theirs` and `labels` [n], NaN unknown.
 
-    Only attributes that some row has a score of stand in `theirs`.
+    `theirs` has only attributes that some row has a score of.
     """
 
     texts: list[object]
@@ -97,7 +96,7 @@ def read_sample(inputs: Sequence[Input], columns: SampleColumns) -> Sample:
     return Sample(texts, ids, languages, scored, {name: np.array(values) for name, values in labels.items()})
 
 
-def _cells(source: Input, columns: SampleColumns) -> Iterator[tuple[str, dict[str, Any]]]:
+def _cells(source: Input, columns: SampleColumns) -> Iterator[tuple[str, dict[str, object]]]:
     read = {"jsonl": _jsonl, "csv": _csv, "parquet": _parquet}[source.format.kind]
     try:
         yield from read(source, columns)
@@ -105,7 +104,7 @@ def _cells(source: Input, columns: SampleColumns) -> Iterator[tuple[str, dict[st
         raise unreadable(source.path, error) from None
 
 
-def _jsonl(source: Input, columns: SampleColumns) -> Iterator[tuple[str, dict[str, Any]]]:
+def _jsonl(source: Input, columns: SampleColumns) -> Iterator[tuple[str, dict[str, object]]]:
     with open_to_read(source.path, source.format.compression) as stream:
         for number, line in enumerate(stream, start=1):
             content = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
@@ -121,7 +120,7 @@ def _jsonl(source: Input, columns: SampleColumns) -> Iterator[tuple[str, dict[st
             yield where, {name: fields[name] for name in columns.all if name in fields}
 
 
-def _csv(source: Input, columns: SampleColumns) -> Iterator[tuple[str, dict[str, Any]]]:
+def _csv(source: Input, columns: SampleColumns) -> Iterator[tuple[str, dict[str, object]]]:
     csv.field_size_limit(sys.maxsize)
     with open_to_read(source.path, source.format.compression) as stream:
         reader = csv.reader(io.TextIOWrapper(stream, encoding="utf-8-sig", newline=""), strict=True)
@@ -140,7 +139,7 @@ def _csv(source: Input, columns: SampleColumns) -> Iterator[tuple[str, dict[str,
             raise InputUnreadable(f"{where}: not valid CSV", field=str(source.path)) from None
 
 
-def _parquet(source: Input, columns: SampleColumns) -> Iterator[tuple[str, dict[str, Any]]]:
+def _parquet(source: Input, columns: SampleColumns) -> Iterator[tuple[str, dict[str, object]]]:
     import pyarrow as pa
 
     with open_parquet(source) as file:
@@ -159,7 +158,7 @@ def _parquet(source: Input, columns: SampleColumns) -> Iterator[tuple[str, dict[
             raise InputUnreadable(f"{source.path}: truncated or damaged", field=str(source.path)) from None
 
 
-def _answers(cells: Mapping[str, Any], columns: SampleColumns, where: str) -> dict[str, float]:
+def _answers(cells: Mapping[str, object], columns: SampleColumns, where: str) -> dict[str, float]:
     """The scores of a stored answer, by attribute; empty where the row has none."""
     column = columns.answer if columns.answer is not None else ANSWER
     value = cells.get(column)
@@ -182,7 +181,7 @@ def _answers(cells: Mapping[str, Any], columns: SampleColumns, where: str) -> di
 
 
 def _share(value: object, where: str, column: str) -> float:
-    """A number in [0,1], NaN where nothing stands."""
+    """A number in [0,1], NaN where the cell is empty."""
     if value is None or (isinstance(value, str) and value.strip().lower() in _UNKNOWN):
         return math.nan
     try:

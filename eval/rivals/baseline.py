@@ -1,4 +1,4 @@
-"""A baseline to stand beside the model: TF-IDF of words and word pairs, and a logistic regression per head.
+"""A baseline to compare the model with: TF-IDF of words and word pairs, and a logistic regression per head.
 
 It is fitted on the texts, labels and weights that the recipe trains the network on, and judged by the same code on
 the same rows. No language gate: every row that is a text gets scores. Its probabilities are not calibrated.
@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from prefilter.eval.document.json_parts import plain, read
-from prefilter.eval.document.model_description import ModelDescription
-from prefilter.eval.document.rival_summary import Measured, RivalSummary, summarise
+from prefilter.eval.document import Measured, ModelDescription, RivalSummary, plain, read, summarise
 from prefilter.eval.judge.judgement import judge_suites, load_suites
 from prefilter.eval.rivals.kept_summaries import write_summary
 from prefilter.eval.scoring.span_marks import Marked

@@ -10,9 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from prefilter.eval.document.document_file import cut, lines, load
-from prefilter.eval.document.json_parts import PartError, read
-from prefilter.eval.document.rival_summary import Measured, RivalSummary, summarise
+from prefilter.eval.document import Measured, PartError, RivalSummary, cut, lines, load, read, summarise
 
 FOLDER = Path(__file__).parent / "kept"
 SUMMARY = "summary"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from prefilter.eval.document.metric_paths import find
+from prefilter.eval.document import find
 
 PUBLISHED_FILE = Path(__file__).with_suffix(".toml")
 

@@ -12,7 +12,6 @@ import hashlib
 import os
 import secrets
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ _DIGEST_BYTES = 16
 class ScoreCache:
     """Rows of one structured dtype under a keyed digest; `folder=None` keeps them in memory only."""
 
-    def __init__(self, folder: Path | None, *, dtype: np.dtype[Any]) -> None:
+    def __init__(self, folder: Path | None, *, dtype: np.dtype[np.void]) -> None:
         """Open (and create) the cache in `folder` and read every chunk that fits `dtype`."""
         self._dtype = dtype
         self._folder = folder
@@ -73,7 +72,7 @@ class ScoreCache:
             return
         self._rows.update(zip((key.tobytes() for key in chunk["key"]), chunk["row"], strict=True))
 
-    def _chunk_dtype(self) -> np.dtype[Any]:
+    def _chunk_dtype(self) -> np.dtype[np.void]:
         return np.dtype([("key", f"V{_DIGEST_BYTES}"), ("row", self._dtype)])
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Protocol
 
-from prefilter.eval.document.model_description import ModelDescription
+from prefilter.eval.document import ModelDescription
 from prefilter.eval.scoring.span_marks import Marked, mark
 from prefilter.eval.scoring.suite_scores import Scoring, open_cache, score_suite
 from prefilter.eval.suites.suite import Suite

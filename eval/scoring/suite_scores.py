@@ -3,7 +3,7 @@
 Metrics use the *declared* pass: the suite's own `lang` goes with each text. Policies are judged on the
 *undeclared* pass: a stream rarely says its language, and what the model then cannot read goes to REVIEW.
 A row that breaks the contract is an error, a row without scores is unscored; both are counted and neither
-is given a made-up score. With a context a text is scored as the pair of what was said and what it answers.
+is given a made-up score. With a context a text is scored as a pair.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def score_suite(
 ) -> Scoring:
     """Score every row of a suite on `workers` threads; `progress` is told how many more rows are done.
 
-    `with_context` gives the model, where the suite has it, what each text answers.
+    `with_context` gives the model the context of each text, where the suite has it.
     """
     rows = np.zeros(suite.n, dtype=ROW_DTYPE)
     languages = suite.extra.get("lang", [None] * suite.n)

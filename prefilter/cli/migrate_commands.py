@@ -72,7 +72,7 @@ def migrate(
     """Say how our scores relate to Perspective's on your own texts, and which edges of ours do what yours did."""
     if match not in WAYS:
         raise refuse("--match is volume, recall or precision")
-    from prefilter.eval.document.json_parts import plain
+    from prefilter.eval.document import plain
     from prefilter.eval.matching.move_document import make
     from prefilter.eval.matching.move_report import sections
     from prefilter.eval.matching.their_sample import read_sample
