@@ -37,7 +37,7 @@ def column_class(table: Table, column: int) -> str:
 
 
 def inline(text: str) -> str:
-    """Return safe HTML: escaped, then the marks that texts use: `code`, *emphasis*, and links, of which only the words stay."""
+    """Return safe HTML: escaped, with the marks that texts use: `code`, *emphasis*, the words of links."""
     safe = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", html.escape(text))
     safe = re.sub(r"`([^`]+)`", r"<code>\1</code>", safe)
     return re.sub(r"(?<![\w*])\*([^*\s][^*]*)\*(?![\w*])", r"<em>\1</em>", safe)

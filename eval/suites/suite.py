@@ -47,7 +47,7 @@ class Suite:
     `labels` maps a category (or `unsafe`) of which the file says something to float64 [n], NaN where
     unknown; `extra` maps `source`, `lang`, `functionality` and `target_ident` to a value per row where
     the file has them. `available` is the number of rows before a limit drew `n` of them. `context` is
-    the context of each text, `spans` the characters that people found harmful; None for a file, or a row,
+    what each text was said to, `spans` the characters that people found harmful; None for a file, or a row,
     that says nothing of either.
     """
 
