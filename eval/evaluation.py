@@ -17,7 +17,7 @@ from pathlib import Path
 from prefilter.eval.card.report_files import ReportError, read_report, write_report
 from prefilter.eval.card.terminal_table import terminal_table
 from prefilter.eval.document import SubcategoriesOf, plain
-from prefilter.eval.judge.judgement import judge_subcategories, judge_suites, load_suites
+from prefilter.eval.judge.suite_judge import judge_subcategories, judge_suites, load_suites
 from prefilter.eval.machine import usable_cores
 from prefilter.eval.rivals.kept_summaries import BesideError, kept_summaries, read_summary
 from prefilter.eval.scoring.subject import Model

@@ -16,7 +16,7 @@ from prefilter.eval.card import comparison_sections, failure_sections
 from prefilter.eval.card.report_files import card, read_report, write_report
 from prefilter.eval.document import ResultsDocument, int8_cost
 from prefilter.eval.evaluation import render
-from prefilter.eval.judge.judgement import judge
+from prefilter.eval.judge.suite_judge import judge
 from prefilter.eval.suites.suite_plan import Entry, Role
 from prefilter.models.labels import CATEGORIES
 

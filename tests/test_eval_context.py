@@ -13,7 +13,7 @@ from eval_samples import write_suite
 from fakes import CLEAN_TEXT, HARMFUL_TEXT, build_artefact
 from prefilter.eval.document import plain
 from prefilter.eval.evaluation import evaluate
-from prefilter.eval.judge.judgement import judge
+from prefilter.eval.judge.suite_judge import judge
 from prefilter.eval.scoring.suite_scores import open_cache, score_suite
 from prefilter.eval.suites.suite import load_suite
 from prefilter.eval.suites.suite_plan import Entry

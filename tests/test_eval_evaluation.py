@@ -16,7 +16,7 @@ from eval_samples import UNKNOWN, write_mixed, write_suite
 from fakes import CLEAN_TEXT, HARMFUL_TEXT, build_artefact
 from prefilter.eval.card.report_files import write_report
 from prefilter.eval.evaluation import evaluate
-from prefilter.eval.judge.judgement import judge
+from prefilter.eval.judge.suite_judge import judge
 from prefilter.eval.rivals.published import published
 from prefilter.eval.suites.suite_plan import Entry, Role, planned_suites, role_of
 

@@ -13,7 +13,7 @@ from fakes import build_artefact
 from prefilter.eval.card.comparison_sections import beside
 from prefilter.eval.document import Measured, ResultsDocument, RivalSummary, plain, read
 from prefilter.eval.document import summarise as summary_of
-from prefilter.eval.judge.judgement import judge
+from prefilter.eval.judge.suite_judge import judge
 from prefilter.eval.rivals.kept_summaries import BesideError, kept_summaries, read_summary, write_summary
 from prefilter.eval.suites.suite_plan import Entry
 

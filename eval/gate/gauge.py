@@ -13,7 +13,7 @@ from prefilter.eval.gate.gate_file import MANIFEST as MANIFEST_ROOT
 from prefilter.eval.gate.gate_file import GateFile
 from prefilter.eval.gate.measurement import GaugeError, Measurement, place_of
 from prefilter.eval.gate.metric_gate import Reading
-from prefilter.eval.judge.judgement import judge
+from prefilter.eval.judge.suite_judge import judge
 from prefilter.eval.machine import describe_machine
 from prefilter.eval.suites.suite import SuiteError, find_suite
 from prefilter.eval.suites.suite_plan import Entry

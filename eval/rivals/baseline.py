@@ -17,7 +17,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from prefilter.eval.document import Measured, ModelDescription, RivalSummary, plain, read, summarise
-from prefilter.eval.judge.judgement import judge_suites, load_suites
+from prefilter.eval.judge.suite_judge import judge_suites, load_suites
 from prefilter.eval.rivals.kept_summaries import write_summary
 from prefilter.eval.scoring.span_marks import Marked
 from prefilter.eval.scoring.subject import Progress

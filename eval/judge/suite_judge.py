@@ -1,4 +1,4 @@
-"""The judgement: suites and a subject in, one results document out. It prints nothing and never repeats a text."""
+"""The judge of suites: suites and a subject in, one results document out. It prints nothing, never repeats a text."""
 
 from __future__ import annotations
 
