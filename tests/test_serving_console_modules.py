@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from graphlib import TopologicalSorter
 
-from prefilter.serving.console.rendering import STATIC_DIR, TEMPLATES_DIR
 from prefilter.serving.console.console_routes import STATIC
+from prefilter.serving.console.rendering import STATIC_DIR, TEMPLATES_DIR
 
 
 def imports() -> dict[str, set[str]]:

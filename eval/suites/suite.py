@@ -12,7 +12,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +27,7 @@ FOLDERS: tuple[str, ...] = ("en", "ml")
 FINER: tuple[str, ...] = ("severe_toxicity", "sexual_minors", "violence_graphic")
 """Columns of sub-categories, for which no model has a head."""
 CONTEXTS: tuple[str, ...] = ("context", "prompt")
-"""Columns that hold what a text answers; the first that a file has counts."""
+"""Columns that hold contexts; the first that a file has counts."""
 SPANS = "spans"
 _EXTRA = ("source", "lang", "functionality", "target_ident")
 
@@ -48,7 +47,7 @@ class Suite:
     `labels` maps a category (or `unsafe`) of which the file says something to float64 [n], NaN where
     unknown; `extra` maps `source`, `lang`, `functionality` and `target_ident` to a value per row where
     the file has them. `available` is the number of rows before a limit drew `n` of them. `context` is
-    what each text answers, `spans` the characters that people found harmful; None for a file, or a row,
+    what each text was said to, `spans` the characters that people found harmful; None for a file, or a row,
     that says nothing of either.
     """
 
@@ -228,7 +227,7 @@ def _spans(name: str, table: pa.Table) -> list[Spans | None]:
     return found
 
 
-def _is_string(kind: Any) -> bool:
+def _is_string(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

@@ -132,7 +132,7 @@ def baseline(
 ) -> None:
     """Measure TF-IDF and logistic regression, fitted on a recipe's training split, for `evaluate --beside`."""
     there = _there(recipe)
-    from prefilter.eval.leave_out.baseline import MAX_ROWS, main
+    from prefilter.eval.rivals.baseline import MAX_ROWS, main
 
     print(main(there, output=output, data_dir=data_dir, rows=rows or MAX_ROWS, limit=limit))
 
@@ -151,7 +151,7 @@ def leave_out(
 ) -> None:
     """Measure a recipe on whole sources left out of its training, a group of sources a round."""
     there = _there(recipe)
-    from prefilter.eval.leave_out.rounds import ROUND_TOKENS, main
+    from prefilter.eval.leave_out.leave_out_rounds import ROUND_TOKENS, main
 
     path = main(
         there,

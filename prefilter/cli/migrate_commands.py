@@ -15,9 +15,9 @@ from prefilter.cli.complaints import refuse
 from prefilter.cli.plain_table import show_table
 
 if TYPE_CHECKING:
-    from prefilter.eval.matching.match_document import Asked, Counterpart
-    from prefilter.eval.matching.match_sample import Sample, SampleColumns
-    from prefilter.eval.matching.match_scores import OurScores
+    from prefilter.eval.matching.move_document import Asked, Counterpart
+    from prefilter.eval.matching.our_scores import OurScores
+    from prefilter.eval.matching.their_sample import Sample, SampleColumns
 
 WAYS = ("volume", "recall", "precision")
 Pairs = list[str] | None
@@ -72,9 +72,10 @@ def migrate(
     """Say how our scores relate to Perspective's on your own texts, and which edges of ours do what yours did."""
     if match not in WAYS:
         raise refuse("--match is volume, recall or precision")
-    from prefilter.eval.matching.match_document import make
-    from prefilter.eval.matching.match_report import sections
-    from prefilter.eval.matching.match_sample import read_sample
+    from prefilter.eval.document import plain
+    from prefilter.eval.matching.move_document import make
+    from prefilter.eval.matching.move_report import sections
+    from prefilter.eval.matching.their_sample import read_sample
     from prefilter.serving.bulk.read.input_files import find_inputs
 
     counterparts = _counterparts()
@@ -92,13 +93,14 @@ def migrate(
     ours = _ours(sample, scores, model)
     for name in [name for name in sample.theirs if not set(counterparts[name].heads) <= set(ours.heads)]:
         raise refuse(f"{ours.model_version or 'the model'} has no score for {name}: leave its column out")
-    document = make(sample, ours, counterparts, asked, way=match)
+    found = make(sample, ours, counterparts, asked, way=match)
+    document = plain(found)
     if output is not None:
         output.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     if json_only:
         print(json.dumps(document, allow_nan=False))
     else:
-        for section in sections(document):
+        for section in sections(found):
             print(f"{section.title}{': ' if section.text else ''}{section.text}")
             for table in section.tables:
                 show_table(table.header, table.rows)
@@ -150,7 +152,7 @@ def policy_text(document: Mapping[str, Any], name: str, *, way: str, enforced: b
 
 
 def _counterparts() -> dict[str, Counterpart]:
-    from prefilter.eval.matching.match_document import Counterpart
+    from prefilter.eval.matching.move_document import Counterpart
     from prefilter.serving.compat.perspective.attributes import ATTRIBUTES
 
     return {
@@ -160,7 +162,7 @@ def _counterparts() -> dict[str, Counterpart]:
 
 
 def _asked(given: Pairs, known: Mapping[str, Any], act: str) -> list[Asked]:
-    from prefilter.eval.matching.match_document import Asked
+    from prefilter.eval.matching.move_document import Asked
 
     asked = []
     for name, value in _pairs(given, known, "an edge"):
@@ -195,7 +197,7 @@ def _columns(
     identity: str,
     language: str,
 ) -> SampleColumns:
-    from prefilter.eval.matching.match_sample import SampleColumns
+    from prefilter.eval.matching.their_sample import SampleColumns
 
     own, judged = dict(_pairs(theirs, known, "--their-column")), dict(_pairs(labels, known, "--label-column"))
     named = {*own.values(), *judged.values()} | ({answer} if answer else set())
@@ -226,7 +228,7 @@ def _check_policy(path: Path, asked: Sequence[Asked]) -> None:
 
 
 def _ours(sample: Sample, scores: Path | None, model: str | None) -> OurScores:
-    from prefilter.eval.matching.match_scores import read_stored, score_sample
+    from prefilter.eval.matching.our_scores import read_stored, score_sample
     from prefilter.models.registry import resolve
     from prefilter.serving.bulk.run.progress import Progress
 

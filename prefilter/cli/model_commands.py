@@ -56,16 +56,17 @@ def gauge(
     ] = None,
 ) -> None:
     """Measure what the gates ask of a model, and keep it beside the model for `promote`."""
-    from prefilter.eval.gate import gauge as gauging
     from prefilter.eval.gate.gate_file import GateFile
+    from prefilter.eval.gate.gauge import gauge as measure
+    from prefilter.eval.gate.measurement import place_of
     from prefilter.models.registry import resolve
 
     folder, file = resolve(name, store=store), GateFile.load(gates)
     words = ["prefilter model gauge", folder.name, *(["--gates", gates.name] if gates else [])]
-    measurement = gauging.gauge(
+    measurement = measure(
         folder, file, data_dir=data_dir, cache_dir=_cache_dir(), workers=workers, command=" ".join(words)
     )
-    path = output or gauging.place_of(folder)
+    path = output or place_of(folder)
     measurement.save(path)
     print(f"{measurement.model_version}: {len(measurement.metrics)} gated metrics → {path}")
 
@@ -80,7 +81,7 @@ def promote(
     ] = False,
 ) -> None:
     """Make a model the live one, if its files are intact and it falls through no gate."""
-    from prefilter.eval.gate.findings import HEADER, rows
+    from prefilter.eval.gate.finding_table import HEADER, rows
     from prefilter.eval.gate.promotion import promote as try_it
 
     found = try_it(name, store=store, gates=gates, cache_dir=_cache_dir())
