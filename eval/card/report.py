@@ -15,13 +15,14 @@ from prefilter.eval.card.card_page import markdown, page
 from prefilter.eval.card.plots import draw
 from prefilter.eval.card.results import sections
 from prefilter.eval.card.rival_summary import lines, rounded
+from prefilter.models.known_error import KnownError
 
 TITLE = "Model card"
 DIGITS = 6
 _ENDINGS = (".md", ".json", ".html")
 
 
-class ReportError(ValueError):
+class ReportError(KnownError, ValueError):
     """A file is not the data of a report; the message names it."""
 
 

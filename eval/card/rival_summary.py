@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from prefilter.models.known_error import KnownError
 from prefilter.models.labels import ANY
 
 FOLDER = Path(__file__).parent / "rivals"
@@ -23,7 +24,7 @@ KEPT = ("auprc", "recall_at_1pct_fpr")
 DIGITS = 5
 
 
-class BesideError(ValueError):
+class BesideError(KnownError, ValueError):
     """A file is neither a results document nor a summary of one; the message names it."""
 
 

@@ -24,6 +24,8 @@ from prefilter.eval.judge.metrics import wilson
 from prefilter.eval.machine import describe_machine
 from prefilter.eval.suites.suite import SuiteError, find_suite
 from prefilter.eval.suites.suite_plan import Entry
+from prefilter.models.atomic_file import write_atomically
+from prefilter.models.known_error import KnownError
 from prefilter.models.manifest import Manifest
 
 FORMAT = 1
@@ -33,7 +35,7 @@ SHARES = {"allow": "n", "review": "n", "block": "n", "flips": "texts"}
 """Plain shares that carry no interval of their own, and the count beside them that they are shares of."""
 
 
-class GaugeError(ValueError):
+class GaugeError(KnownError, ValueError):
     """A measurement is missing, broken, or of something else; the message says which."""
 
 
@@ -71,9 +73,7 @@ class Measurement:
         head = [f" {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in fields.items()]
         rows = [f"  {json.dumps(k)}: {json.dumps(_row(r))}" for k, r in sorted(self.metrics.items())]
         metrics = ' "metrics": {\n' + ",\n".join(rows) + "\n }"
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text("{\n" + ",\n".join([*head, metrics]) + "\n}\n", encoding="utf-8")
-        partial.replace(path)
+        write_atomically(path, ("{\n" + ",\n".join([*head, metrics]) + "\n}\n").encode())
 
     def check(self, folder: Path, gates: GateFile) -> None:
         """Raise GaugeError unless this is of the artefact in `folder` and answers every gate."""

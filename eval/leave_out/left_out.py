@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
+from prefilter.models.known_error import KnownError
 from prefilter.models.labels import ANY, HEADS
 
 GROUPS_FILE = Path(__file__).with_name("groups.toml")
@@ -32,7 +33,7 @@ METRICS = ("auprc", "recall_at_1pct_fpr")
 Scores = NDArray[np.float32]
 
 
-class GroupsError(ValueError):
+class GroupsError(KnownError, ValueError):
     """The groups do not name every source once; the message names the source."""
 
 
