@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from prefilter.cli.complaints import refuse
+from prefilter.models.known_error import WrongUse
 
 app = typer.Typer(help="How fast it is on this machine.", no_args_is_help=True, rich_markup_mode=None)
 Json = Annotated[bool, typer.Option("--json", help="Print nothing but the document.")]
@@ -52,7 +52,7 @@ def stream(
 
     data = data_dir or data_dir_from_env()
     if data is None:
-        raise refuse("bench stream needs the labelled data: set PREFILTER_DATA_DIR or give --data-dir")
+        raise WrongUse("bench stream needs the labelled data: set PREFILTER_DATA_DIR or give --data-dir")
     _show("stream", bench.bench(data, model=model, documents=documents, policy=policy), model, json_only, output)
 
 
