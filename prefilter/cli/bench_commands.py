@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -116,7 +116,7 @@ def page(
     print(output)
 
 
-def _show(name: str, figures: dict[str, Any], model: str | None, json_only: bool, output: Path | None) -> None:
+def _show(name: str, figures: dict[str, object], model: str | None, json_only: bool, output: Path | None) -> None:
     from prefilter.eval.bench import bench_document
 
     words = [word for word in sys.argv[1:] if not word.startswith("/")]
