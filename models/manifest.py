@@ -139,7 +139,7 @@ class Manifest:
         files = {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(folder.iterdir())
-            if path.is_file() and path.name not in (MANIFEST, partial_path(path.with_name(MANIFEST)).name)
+            if path.is_file() and path.name not in (MANIFEST, partial_path(Path(MANIFEST)).name)
         }
         complete = dataclasses.replace(self, files=files)
         complete._check(folder / MANIFEST)
