@@ -23,6 +23,7 @@ from prefilter.eval.rivals.kept_summaries import BesideError, kept_summaries, re
 from prefilter.eval.scoring.subject import Model
 from prefilter.eval.suites.suite import SuiteError
 from prefilter.eval.suites.suite_plan import Entry, Role, planned_suites, role_of
+from prefilter.models.known_error import KnownError
 from prefilter.models.manifest import NAME, ManifestError
 from prefilter.models.registry import RegistryError
 from prefilter.models.scorer import ScorerError
@@ -30,7 +31,7 @@ from prefilter.models.scorer import ScorerError
 OK, FAILED = 0, 2
 
 
-class EvaluateError(ValueError):
+class EvaluateError(KnownError, ValueError):
     """The command was asked for something that cannot be done; the message says what."""
 
 

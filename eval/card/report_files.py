@@ -14,13 +14,14 @@ from prefilter.eval.card.html_page import page
 from prefilter.eval.card.markdown_page import markdown
 from prefilter.eval.card.plots import draw
 from prefilter.eval.document import PartError, ResultsDocument, cut, lines, read_file
+from prefilter.models.known_error import KnownError
 
 TITLE = "Model card"
 DIGITS = 6
 _ENDINGS = (".md", ".json", ".html")
 
 
-class ReportError(ValueError):
+class ReportError(KnownError, ValueError):
     """A file is not the data of a report; the message names it."""
 
 

@@ -15,13 +15,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import TypeVar, Union
 
+from prefilter.models.known_error import KnownError
+
 _LEADING, _UNKNOWN = "leading", "unknown"
 LEADING: Mapping[str, object] = {_LEADING: True}
 
 Convert = Callable[[object, str], object]
 
 
-class PartError(ValueError):
+class PartError(KnownError, ValueError):
     """A document lacks a key or holds another shape than it must; the message names the place, never the value."""
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from prefilter.eval.document import ANY_KEY
 from prefilter.eval.gate.metric_gate import Gate
 from prefilter.eval.suites.suite_plan import Entry, Role, planned_suites
+from prefilter.models.known_error import KnownError
 
 GATES_FILE = Path(__file__).parent.parent / "gates.toml"
 SUITES, MANIFEST = "suites", "manifest"
@@ -39,7 +40,7 @@ _GATE_KEYS = frozenset(
 )
 
 
-class GateError(ValueError):
+class GateError(KnownError, ValueError):
     """A gates file cannot be read or says something it must not; the message names the file and the gate."""
 
 

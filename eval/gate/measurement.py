@@ -16,13 +16,15 @@ from pathlib import Path
 from prefilter.eval.document import Part, plain, read
 from prefilter.eval.gate.gate_file import GateFile
 from prefilter.eval.gate.metric_gate import Reading, Readings
+from prefilter.models.atomic_file import write_atomically
+from prefilter.models.known_error import KnownError
 from prefilter.models.manifest import Manifest
 
 FORMAT = 1
 ENDING = ".gauge.json"
 
 
-class GaugeError(ValueError):
+class GaugeError(KnownError, ValueError):
     """A measurement is missing, broken, or of something else; the message says which."""
 
 
@@ -69,9 +71,7 @@ class Measurement:
         head = [f" {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in fields.items()]
         rows = [f"  {json.dumps(k)}: {json.dumps(_row(r))}" for k, r in sorted(self.metrics.items())]
         metrics = ' "metrics": {\n' + ",\n".join(rows) + "\n }"
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text("{\n" + ",\n".join([*head, metrics]) + "\n}\n", encoding="utf-8")
-        partial.replace(path)
+        write_atomically(path, ("{\n" + ",\n".join([*head, metrics]) + "\n}\n").encode())
 
     def check(self, folder: Path, gates: GateFile) -> None:
         """Raise GaugeError unless this is of the artefact in `folder` and answers every gate."""

@@ -8,11 +8,11 @@ whose files differ from its manifest never becomes live, and none is promoted th
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prefilter.models.atomic_file import write_atomically
 from prefilter.models.manifest import MANIFEST, NAME
 from prefilter.models.registry import LIVE, RegistryError, live_name, store_dir, verify_model
 
@@ -99,10 +99,4 @@ def _earlier(root: Path) -> list[str]:
 
 
 def _write(root: Path, pointer: dict[str, object]) -> None:
-    partial = root / f".{LIVE}.partial"
-    with partial.open("w", encoding="utf-8") as file:
-        json.dump(pointer, file)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(root / LIVE)
+    write_atomically(root / LIVE, f"{json.dumps(pointer)}\n".encode(), durable=True)

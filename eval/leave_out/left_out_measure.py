@@ -28,6 +28,7 @@ from prefilter.eval.document import (
     widened,
 )
 from prefilter.eval.metrics import Measures, measure
+from prefilter.models.known_error import KnownError
 from prefilter.models.labels import ANY, HEADS
 
 GROUPS_FILE = Path(__file__).with_name("groups.toml")
@@ -40,7 +41,7 @@ METRICS = ("auprc", "recall_at_1pct_fpr")
 Scores = NDArray[np.float32]
 
 
-class GroupsError(ValueError):
+class GroupsError(KnownError, ValueError):
     """The groups do not name every source once; the message names the source."""
 
 

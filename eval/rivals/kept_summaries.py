@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from prefilter.eval.document import Measured, PartError, RivalSummary, cut, lines, load, read, summarise
+from prefilter.models.known_error import KnownError
 
 FOLDER = Path(__file__).parent / "kept"
 SUMMARY = "summary"
@@ -18,7 +19,7 @@ SUMMARY = "summary"
 DIGITS = 5
 
 
-class BesideError(ValueError):
+class BesideError(KnownError, ValueError):
     """A file is neither a results document nor a summary of one; the message names it."""
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from prefilter.models.atomic_file import replacing
+
 _DIGEST_BYTES = 16
 
 
@@ -57,11 +59,8 @@ class ScoreCache:
         chunk = np.zeros(len(keys), dtype=self._chunk_dtype())
         chunk["key"] = np.frombuffer(b"".join(keys), dtype=f"V{_DIGEST_BYTES}")
         chunk["row"] = rows
-        name = f"{secrets.token_hex(8)}.npy"
-        partial = self._folder / f".{name}.partial"
-        with partial.open("wb") as handle:
+        with replacing(self._folder / f"{secrets.token_hex(8)}.npy") as fresh, fresh.open("wb") as handle:
             np.save(handle, chunk, allow_pickle=False)
-        partial.replace(self._folder / name)
 
     def _read(self, path: Path) -> None:
         try:

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from prefilter.models.known_error import KnownError
 from prefilter.models.labels import CATEGORIES
 
 UNSAFE = "unsafe"
@@ -36,7 +37,7 @@ Spans = tuple[tuple[int, int], ...]
 """Half-open ranges of code points in a text."""
 
 
-class SuiteError(ValueError):
+class SuiteError(KnownError, ValueError):
     """A suite cannot be found or read; the message names the suite and the column or row, never its text."""
 
 

@@ -1,4 +1,4 @@
-"""`prefilter train`, `calibrate`, `export`, `evaluate` and `baseline`: how a model is made and judged."""
+"""`prefilter train`, `calibrate`, `export`, `distil`, `baseline` and `leave-out`: what is done by a recipe."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from prefilter.cli.complaints import refuse
+from prefilter.cli.plain_table import show_table
+from prefilter.models.known_error import WrongUse
 
 Recipe = Annotated[Path, typer.Argument(help="The recipe (TOML) of the model.")]
 RunDir = Annotated[Path | None, typer.Option(help="The run's folder; default: runs/ and the recipe's name.")]
@@ -18,11 +19,10 @@ Store = Annotated[
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register these commands, and those of later releases, which say so."""
-    for command in (train, calibrate, export, evaluate, baseline):
+    """Register these commands."""
+    for command in (train, calibrate, export, distil, baseline):
         app.command()(command)
     app.command("leave-out")(leave_out)
-    app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(certify)
 
 
 def train(
@@ -53,74 +53,6 @@ def calibrate(recipe: Recipe, run_dir: RunDir = None, data_dir: DataDir = None, 
 def export(recipe: Recipe, run_dir: RunDir = None, data_dir: DataDir = None, store: Store = None) -> None:
     """Export a trained network, calibrated, as an artefact, if parity and the flip budget hold."""
     _release(_there(recipe), run_dir, data_dir, store)
-
-
-def evaluate(
-    targets: Annotated[
-        list[str] | None, typer.Argument(metavar="SUITE_OR_PARQUET...", help="Suites, or Parquet files.")
-    ] = None,
-    split: Annotated[str | None, typer.Option(help="Only the rows of this split; default: all.")] = None,
-    json_out: Annotated[
-        bool, typer.Option("--json", help="End with one JSON document on the last line.")
-    ] = False,
-    model: Annotated[
-        str | None, typer.Option(help="A model's name or folder; default: the live one.")
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option(help="Also write REPORT.md, REPORT.json and REPORT.html (with plots).")
-    ] = None,
-    all_suites: Annotated[bool, typer.Option("--all", help="Every public test suite of the plan.")] = False,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="So many rows of each suite, drawn by a fixed seed.")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Scoring threads; default: one per core.")
-    ] = None,
-    data_dir: DataDir = None,
-    cache_dir: Annotated[
-        Path | None, typer.Option(help="Where scores are kept; default: PREFILTER_HOME.")
-    ] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no scores on disk.")] = False,
-    beside: Annotated[
-        list[Path] | None, typer.Option(help="A document to compare with; default with --all: those kept.")
-    ] = None,
-    render: Annotated[
-        Path | None, typer.Option(help="Only write a report again from its REPORT.json.")
-    ] = None,
-    subcategories: Annotated[
-        Path | None, typer.Option(help="Only measure a report's sub-categories again: its REPORT.json.")
-    ] = None,
-) -> None:
-    """Measure a model on labelled suites: names found in PREFILTER_DATA_DIR, or Parquet files."""
-    if render is not None:
-        from prefilter.eval.evaluation import render as write_again
-
-        raise typer.Exit(write_again(render, beside=beside or []))
-    if subcategories is not None:
-        from prefilter.eval.evaluation import measure_again
-
-        raise typer.Exit(
-            measure_again(subcategories, model=model, workers=workers, data_dir=data_dir, cache_dir=cache_dir)
-        )
-    if not targets and not all_suites:
-        raise refuse("evaluate needs a suite, a Parquet file, or --all")
-    from prefilter.eval.evaluation import evaluate as run
-
-    code = run(
-        targets or [],
-        split=split,
-        json_out=json_out,
-        model=model,
-        report=report,
-        all_suites=all_suites,
-        limit=limit,
-        workers=workers,
-        data_dir=data_dir,
-        cache_dir=cache_dir,
-        no_cache=no_cache,
-        beside=beside or [],
-    )
-    raise typer.Exit(code)
 
 
 def baseline(
@@ -164,9 +96,31 @@ def leave_out(
     print(path)
 
 
-def certify() -> None:
-    """Not in this release."""
-    raise refuse("certify is not in this release")
+def distil(
+    recipe: Annotated[Path, typer.Argument(help="The recipe (TOML) of the fast stage.")],
+    run_dir: Annotated[
+        Path | None, typer.Option(help="The run's folder; default: runs/, the recipe's name and -fast.")
+    ] = None,
+    data_dir: DataDir = None,
+    store: Annotated[
+        Path | None, typer.Option("--store", help="The folder of models to write into; not the live model's.")
+    ] = None,
+) -> None:
+    """Teach a fast stage by a model's own scores, certify it, and write the model with it into a store."""
+    there = _there(recipe)
+    from prefilter.classifier.fast.distil_recipe import DistilRecipe
+    from prefilter.eval.certify.certificates import Cannot
+    from prefilter.eval.certify.taught_stage import teach_stage
+
+    taught = teach_stage(DistilRecipe.load(there), run_dir=run_dir, data_dir=data_dir, store=store)
+    rows = [
+        (policy, "cannot certify", f"{found.needed} more flagged texts needed", "")
+        if isinstance(found, Cannot)
+        else (policy, f"{found.bound:.4f}", str(found.flagged), str(found.cleared))
+        for policy, found in taught.found.items()
+    ]
+    show_table(("policy", "bound", "flagged", "of them cleared"), rows)
+    print(taught.folder)
 
 
 def _release(recipe: Path, run_dir: Path | None, data_dir: Path | None, store: Path | None) -> None:
@@ -178,5 +132,5 @@ def _release(recipe: Path, run_dir: Path | None, data_dir: Path | None, store: P
 
 def _there(recipe: Path) -> Path:
     if not recipe.is_file():
-        raise refuse(f"{recipe}: no such recipe")
+        raise WrongUse(f"{recipe}: no such recipe")
     return recipe
