@@ -73,7 +73,7 @@ def page(tallies: dict[str, dict[str, Tally]], *, command: str) -> str:
     lines = [
         "# What the language gate lets through",
         "",
-        "The model reads English. `models/language.py` looks at the declared language, the script, the share",
+        "The model reads English. `models/text/language.py` looks at the declared language, the script, the share",
         "of unknown word pieces and an identifier's answer (fastText lid.176.ftz, read offline), and what it",
         "calls unreadable gets the policy's `unreadable` outcome, never `allow` in silence. Its edges were",
         "chosen on these data, so the figures flatter it a little. English sources hold some foreign rows,",
