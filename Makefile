@@ -6,7 +6,12 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 LOCKED := --quiet --require-hashes
 
-.PHONY: help serve test check lint types contracts provision lock pictures tree unasync clean
+# Only tests/acceptance/test_gateways.py needs the gateways' environments: a call that names other files builds none.
+NAMED    := $(filter tests/%,$(ARGS))
+OTHERS   := $(filter-out tests/acceptance/test_gateways%,$(filter tests/test_% tests/acceptance/test_%,$(NAMED)))
+GATEWAYS := $(if $(filter-out $(OTHERS),$(or $(NAMED),all)),.venv-litellm/.ready .venv-nemo/.ready)
+
+.PHONY: help serve test check lint types types-client contracts provision lock pictures tree unasync clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -15,17 +20,20 @@ help:  ## list the targets
 serve: $(VENV)/.serve  ## install what serving needs and start the server (PREFILTER_HOST, PREFILTER_PORT, …)
 	@exec $(BIN)/prefilter serve
 
-test: provision $(VENV)/.dev .venv-litellm/.ready .venv-nemo/.ready  ## run every test on SQLite, PostgreSQL and a real browser (ARGS="-k name")
+test: provision $(VENV)/.dev $(GATEWAYS)  ## run every test on SQLite, PostgreSQL and a real browser (ARGS=tests/test_x.py: one file)
 	$(BIN)/python -m pytest $(ARGS)
 
-check: lint types contracts  ## lint, types, import contracts
+check: $(VENV)/.dev  ## lint, types, import contracts, side by side
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target types types-client lint contracts
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 
 types: $(VENV)/.dev
 	$(BIN)/mypy -p prefilter
-	$(BIN)/mypy --strict client/prefilter_client client/examples client/unasync.py
+
+types-client: $(VENV)/.dev  # a cache of its own: two runs cannot write one
+	$(BIN)/mypy --cache-dir .mypy_cache/client --strict client/prefilter_client client/examples client/unasync.py
 
 contracts: $(VENV)/.dev
 	$(BIN)/lint-imports --no-logo

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from prefilter.models.known_error import KnownError
 from prefilter.models.labels import HEADS
 
 
-class RecipeError(ValueError):
+class RecipeError(KnownError, ValueError):
     """The recipe names an unknown key, head or value; the message names it."""
 
 

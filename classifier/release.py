@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from prefilter.classifier.artefact_folder import releasing
 from prefilter.classifier.calibration import HeadFit, fit_calibrator, per_text
 from prefilter.classifier.corpus.batches import Tokenised, of_examples
 from prefilter.classifier.corpus.examples import Examples
@@ -50,7 +51,6 @@ PARITY_TEXTS = 1000
 """Development texts on which the graph is held against PyTorch, which takes its time in fp32."""
 EDGES = 0.5, 0.9
 """Review and block of every head, where flips are counted."""
-LIMIT_BYTES = 30 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,13 +192,6 @@ def _write(
     metrics: dict[str, Any],
     summary: dict[str, Any],
 ) -> Path:
-    folder = store / recipe.name
-    partial = store / f".{recipe.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    shutil.copyfile(run_dir / manifests.MODEL, partial / manifests.MODEL)
-    shutil.copyfile(encoder_dir(recipe.encoder) / "tokenizer.json", partial / manifests.TOKENIZER)
-    (partial / manifests.CALIBRATION).write_text(fitted.calibrator.to_json(), encoding="utf-8")
     manifest = Manifest(
         name=recipe.name,
         version=f"{recipe.name}@{recipe.version}",
@@ -215,14 +208,13 @@ def _write(
         parents=(recipe.encoder,),
         calibration_mix={h: round(f.prevalence, 4) for h, f in fitted.fits.items()},
     )
-    write_card(partial / manifests.CARD, manifest, fitted.fits)
-    manifest.write(partial)
-    size = sum(f.stat().st_size for f in partial.iterdir())
-    if size > LIMIT_BYTES:
-        raise ValueError(f"the artefact has {size / 2**20:.1f} MiB; the limit is {LIMIT_BYTES / 2**20:.0f}")
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
-    manifests.verify(folder)
+    folder = store / recipe.name
+    with releasing(folder) as fresh:
+        shutil.copyfile(run_dir / manifests.MODEL, fresh / manifests.MODEL)
+        shutil.copyfile(encoder_dir(recipe.encoder) / "tokenizer.json", fresh / manifests.TOKENIZER)
+        (fresh / manifests.CALIBRATION).write_text(fitted.calibrator.to_json(), encoding="utf-8")
+        write_card(fresh / manifests.CARD, manifest, fitted.fits)
+        manifest.write(fresh)
     return folder
 
 

@@ -13,17 +13,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-from prefilter.eval.card.report import ReportError, read_report, write_report
-from prefilter.eval.card.results import terminal_table
-from prefilter.eval.card.rival_summary import BesideError, kept_summaries, read_summary
-from prefilter.eval.judge.assessment import Assessment
-from prefilter.eval.judge.judge import judge_subcategories, judge_suites, load_suites
-from prefilter.eval.judge.subject import Model
+from prefilter.eval.card.report_files import ReportError, read_report, write_report
+from prefilter.eval.card.terminal_table import terminal_table
+from prefilter.eval.document import SubcategoriesOf, plain
+from prefilter.eval.judge.suite_judge import judge_subcategories, judge_suites, load_suites
 from prefilter.eval.machine import usable_cores
+from prefilter.eval.rivals.kept_summaries import BesideError, kept_summaries, read_summary
+from prefilter.eval.scoring.subject import Model
 from prefilter.eval.suites.suite import SuiteError
 from prefilter.eval.suites.suite_plan import Entry, Role, planned_suites, role_of
+from prefilter.models.known_error import KnownError
 from prefilter.models.manifest import NAME, ManifestError
 from prefilter.models.registry import RegistryError
 from prefilter.models.scorer import ScorerError
@@ -31,7 +31,7 @@ from prefilter.models.scorer import ScorerError
 OK, FAILED = 0, 2
 
 
-class EvaluateError(ValueError):
+class EvaluateError(KnownError, ValueError):
     """The command was asked for something that cannot be done; the message says what."""
 
 
@@ -76,10 +76,9 @@ def evaluate(
         subject = Model(model, threads=workers or usable_cores(), cache_dir=folder)
         document, judged = judge_suites(entries, suites, subject, command=command)
         if all_suites:
-            document["subcategories"] = judge_subcategories(
-                subject, entries, judged, limit=limit, data_dir=data_dir
-            )
-        document["beside"] = others
+            finer = judge_subcategories(subject, entries, judged, limit=limit, data_dir=data_dir)
+            document = replace(document, subcategories=finer)
+        document = replace(document, beside=tuple(others))
         if report is not None:
             _say(write_report(Path(report), document))
     except (EvaluateError, BesideError, SuiteError, RegistryError, ManifestError, ScorerError) as error:
@@ -91,7 +90,7 @@ def evaluate(
         )
         return FAILED
     if json_out:
-        sys.stdout.write(json.dumps(document, allow_nan=False, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(plain(document), allow_nan=False, ensure_ascii=False) + "\n")
     else:
         sys.stdout.write(terminal_table(document))
     sys.stdout.flush()
@@ -104,7 +103,7 @@ def render(data: Path, *, beside: Sequence[Path] = ()) -> int:
         _need_plots()
         document = read_report(data)
         if beside:
-            document["beside"] = [read_summary(path) for path in beside]
+            document = replace(document, beside=tuple(read_summary(path) for path in beside))
         _say(write_report(data, document))
     except (EvaluateError, BesideError, ReportError) as error:
         sys.stderr.write(f"prefilter evaluate: {error}\n")
@@ -129,30 +128,21 @@ def measure_again(
         command = f"prefilter evaluate --subcategories {data.name}"
         suites = load_suites(entries, data_dir=data_dir)
         own, judged = judge_suites(entries, suites, subject, command=command)
-        document["subcategories"] = judge_subcategories(subject, entries, judged, limit=None, data_dir=data_dir)
-        document["subcategories_of"] = {
-            name: own[name] for name in ("model_version", "created_at", "command", "machine")
-        }
+        document = replace(
+            document,
+            subcategories=judge_subcategories(subject, entries, judged, limit=None, data_dir=data_dir),
+            subcategories_of=SubcategoriesOf(
+                model_version=own.model_version,
+                created_at=own.created_at,
+                command=own.command,
+                machine=own.machine,
+            ),
+        )
         _say(write_report(data, document))
     except (EvaluateError, ReportError, SuiteError, RegistryError, ManifestError, ScorerError) as error:
         sys.stderr.write(f"prefilter evaluate: {error}\n")
         return FAILED
     return OK
-
-
-def judge(
-    entries: Sequence[Entry],
-    *,
-    model: str | Path | None = None,
-    workers: int | None = None,
-    data_dir: Path | None = None,
-    cache_dir: Path | None = None,
-    command: str = "",
-) -> tuple[dict[str, Any], list[Assessment]]:
-    """Score and judge every suite of `entries`; returns the document and the assessments, in that order."""
-    suites = load_suites(entries, data_dir=data_dir)
-    subject = Model(model, threads=workers or usable_cores(), cache_dir=cache_dir)
-    return judge_suites(entries, suites, subject, command=command)
 
 
 def _need_plots() -> None:

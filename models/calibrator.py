@@ -16,10 +16,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from prefilter.models.known_error import KnownError
+
 FORMAT = 1
 
 
-class CalibrationError(ValueError):
+class CalibrationError(KnownError, ValueError):
     """`calibration.json` is not a calibration this version can apply."""
 
 

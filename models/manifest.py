@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from prefilter.models.atomic_file import partial_path, write_atomically
+from prefilter.models.known_error import KnownError
+
 FORMAT = 1
 MANIFEST = "manifest.json"
 MODEL, TOKENIZER, CALIBRATION, CARD = "model.onnx", "tokenizer.json", "calibration.json", "README.md"
@@ -27,7 +30,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-class ManifestError(ValueError):
+class ManifestError(KnownError, ValueError):
     """An artefact is not what its manifest says; the message names the file."""
 
 
@@ -136,15 +139,13 @@ class Manifest:
         files = {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(folder.iterdir())
-            if path.is_file() and path.name not in (MANIFEST, f".{MANIFEST}.partial")
+            if path.is_file() and path.name not in (MANIFEST, partial_path(Path(MANIFEST)).name)
         }
         complete = dataclasses.replace(self, files=files)
         complete._check(folder / MANIFEST)
         document = {"format": FORMAT, **dataclasses.asdict(complete)}
         text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-        partial = folder / f".{MANIFEST}.partial"
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(folder / MANIFEST)  # whoever reads at this moment sees the old one or the new one
+        write_atomically(folder / MANIFEST, text.encode())
         return complete
 
 

@@ -16,10 +16,11 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from prefilter.models.known_error import KnownError
 from prefilter.models.text.windows import Window
 
 
-class NetworkError(RuntimeError):
+class NetworkError(KnownError, RuntimeError):
     """The graph is not what its manifest says, or its answer is not whole; no text is in the message."""
 
 

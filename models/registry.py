@@ -12,14 +12,17 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from prefilter.models.known_error import WRONG_USE, KnownError
 from prefilter.models.manifest import MANIFEST, NAME, Manifest, ManifestError, verify
 
 LIVE = "live.json"
 VARIABLE = "PREFILTER_MODEL"
 
 
-class RegistryError(LookupError):
+class RegistryError(KnownError, LookupError):
     """No such model, or no live one; the message says what was looked for."""
+
+    exit_code = WRONG_USE
 
 
 @dataclass(frozen=True, slots=True)

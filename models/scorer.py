@@ -26,6 +26,7 @@ from prefilter.models import manifest as manifests
 from prefilter.models.calibrator import CalibrationError, Calibrator
 from prefilter.models.fast.clearance import Clearance
 from prefilter.models.fast.fast_stage import FastStageError
+from prefilter.models.known_error import KnownError
 from prefilter.models.labels import HEADS
 from prefilter.models.manifest import Manifest
 from prefilter.models.marker import Marker
@@ -49,7 +50,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-class ScorerError(RuntimeError):
+class ScorerError(KnownError, RuntimeError):
     """The model cannot be loaded or does not answer as it must; no text is in the message."""
 
 

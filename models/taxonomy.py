@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from prefilter.models.known_error import KnownError
 from prefilter.models.labels import CATEGORIES
 
 
-class TaxonomyError(ValueError):
+class TaxonomyError(KnownError, ValueError):
     """`taxonomy.toml` and the list of categories disagree."""
 
 

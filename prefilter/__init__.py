@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from prefilter.models.scorer import Scorer
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 __all__ = ["Scorer"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """`Scorer`, imported when asked for: the command line starts without onnxruntime."""
     if name == "Scorer":
         from prefilter.models.scorer import Scorer

@@ -12,7 +12,7 @@ has chromium || has chromium-browser || has google-chrome || has google-chrome-s
 has initdb || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || missing="$missing postgresql"
 $python -c 'import ensurepip' 2> /dev/null || missing="$missing python3.11-venv"
 has curl || missing="$missing curl"
-[ -n "$(find /usr/lib /usr/lib64 -name libatomic.so.1 2> /dev/null)" ] || missing="$missing libatomic1"
+{ PATH=$PATH:/sbin:/usr/sbin ldconfig -p | grep -q libatomic.so.1; } || missing="$missing libatomic1"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" = 0 ]; then sudo=""; elif has sudo; then sudo="sudo"; else

@@ -23,10 +23,11 @@ WIDTH, COLUMN = 128, 22
 # What has no docstring of its own. A folder ends in a slash and covers every file in it that is not Python.
 SAID = {
     "classifier/recipes/": "One file for each released model: sources, mix, rates, seeds.",
-    "eval/card/rivals/": "Summaries of what is compared with the model in its card: its predecessor, a baseline.",
+    "eval/rivals/kept/": "Summaries of what is compared with the model in its card: its predecessor, a baseline.",
     "eval/suites/identity_terms.txt": "The identity terms found in the templates of the bias suite.",
     "models/data/": "Look-alike characters and the taxonomy, as data.",
     "models/store/": "The artefacts: ONNX graph, tokenizer, calibration, manifest, card.",
+    "eval/card/templates/": "The page of the model card as HTML.",
     "prefilter/py.typed": "Says that the package carries types.",
     "serving/migrations/": "How the tables came to be: one file for each change, never edited.",
     "serving/migrations/script.py.mako": "The form of a new migration.",
@@ -34,6 +35,8 @@ SAID = {
     "serving/static/": "One style sheet and small ES modules, no build step.",
     "serving/templates/": "The pages of the console.",
 }
+ON_THE_TREE = {"classifier/recipes/", "models/store/"}
+"""Folders without code that the tree names all the same; the map names every folder."""
 # What is around the rooms, on the tree alone.
 AROUND = {
     "bench/": "Other tools timed beside ours, each in an environment of its own.",
@@ -82,7 +85,7 @@ def tree_lines(root: Path = ROOT) -> Iterator[str]:
     """Yield the lines of the README's tree: each room, its packages, and what is around; raises ValueError."""
     for folder in packages(root):
         depth = folder.count("/")
-        if depth > 2:
+        if depth > 2 or not (folder in ON_THE_TREE or (root / folder / "__init__.py").is_file()):
             continue
         name = folder if depth == 1 else "  " + folder.split("/", 1)[1]
         yield _line(name, said(folder, root) or "")

@@ -4,7 +4,7 @@ An error never carries item text. Its docstring is the message unless the raiser
 `row` point into the request, by name and number only. This file knows no web framework and imports no
 sibling, so that every room can raise from the same tree.
 
-    PrefilterError
+    PrefilterError (a KnownError)
     ├── BadRequest            400  not JSON, unknown or missing field, wrong type
     ├── Unauthorised          401  no key, unknown key, revoked key, expired session
     ├── Forbidden             403  the role may not do this
@@ -25,8 +25,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from prefilter.models.known_error import KnownError
 
-class PrefilterError(Exception):
+
+class PrefilterError(KnownError):
     """The request could not be served."""
 
     status: ClassVar[int] = 500

@@ -11,8 +11,10 @@ import pytest
 
 from eval_samples import write_suite
 from fakes import CLEAN_TEXT, HARMFUL_TEXT, build_artefact
-from prefilter.eval.evaluation import evaluate, judge
-from prefilter.eval.judge.scoring import open_cache, score_suite
+from prefilter.eval.document import plain
+from prefilter.eval.evaluation import evaluate
+from prefilter.eval.judge.suite_judge import judge
+from prefilter.eval.scoring.suite_scores import open_cache, score_suite
 from prefilter.eval.suites.suite import load_suite
 from prefilter.eval.suites.suite_plan import Entry
 from prefilter.models.scorer import Scorer
@@ -29,7 +31,7 @@ def write_pairs(folder: Path, column: str = "context") -> Path:
 def test_a_suite_of_pairs_is_scored_both_ways(tmp_path: Path, column: str) -> None:
     model = build_artefact(tmp_path / "model")
     document, _ = judge([Entry(str(write_pairs(tmp_path, column)))], model=model)
-    suite = document["suites"]["pairs"]
+    suite = plain(document)["suites"]["pairs"]
     assert suite["context"] is True
     assert suite["any"]["auroc"] == 1.0
     assert suite["without_context"]["any"]["auroc"] < 0.9
@@ -39,7 +41,7 @@ def test_a_suite_of_pairs_is_scored_both_ways(tmp_path: Path, column: str) -> No
 def test_a_model_that_reads_no_context_scores_the_text_alone(tmp_path: Path) -> None:
     model = build_artefact(tmp_path / "model", context=0)
     document, _ = judge([Entry(str(write_pairs(tmp_path)))], model=model)
-    suite = document["suites"]["pairs"]
+    suite = plain(document)["suites"]["pairs"]
     assert (suite["context"], suite["n_errors"]) == (False, 0)
     assert "without_context" not in suite
 
@@ -47,7 +49,7 @@ def test_a_model_that_reads_no_context_scores_the_text_alone(tmp_path: Path) -> 
 def test_a_suite_without_context_says_nothing_of_it(tmp_path: Path) -> None:
     path = write_suite(tmp_path, "plain", text=[CLEAN_TEXT], unsafe=[0.0])
     document, _ = judge([Entry(str(path))], model=build_artefact(tmp_path / "model"))
-    assert "context" not in document["suites"]["plain"]
+    assert "context" not in plain(document)["suites"]["plain"]
 
 
 def test_the_cache_tells_a_pair_from_its_text_alone(tmp_path: Path) -> None:

@@ -14,9 +14,11 @@ import pytest
 
 from eval_samples import UNKNOWN, write_mixed, write_suite
 from fakes import CLEAN_TEXT, HARMFUL_TEXT, build_artefact
-from prefilter.eval.card.report import write_report
-from prefilter.eval.evaluation import evaluate, judge
-from prefilter.eval.suites.suite_plan import Entry, Role, planned_suites, published, role_of
+from prefilter.eval.card.report_files import write_report
+from prefilter.eval.evaluation import evaluate
+from prefilter.eval.judge.suite_judge import judge
+from prefilter.eval.rivals.published import published
+from prefilter.eval.suites.suite_plan import Entry, Role, planned_suites, role_of
 
 KEYS = {"n", "positives", "auroc", "auprc", "recall_at_1pct_fpr", "ece", "ci95"}
 
@@ -116,7 +118,7 @@ def test_without_a_place_for_scores_it_still_measures(tmp_path: Path, model: Pat
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The files of one report by ending."""
+    """The files of one report by ending: the card and the tables behind it are one text."""
     folder = tmp_path_factory.mktemp("report")
     return a_report(folder, build_artefact(folder / "model"))
 
@@ -142,7 +144,9 @@ def a_report(tmp_path: Path, model: Path) -> dict[str, str]:
     benign = write_suite(tmp_path, "calm", text=[f"{CLEAN_TEXT} {i}" for i in range(30)], unsafe=[0.0] * 30)
     roles = {hatecheck: Role.HATECHECK, bias: Role.BIAS, mixed: Role.HARM, benign: Role.BENIGN}
     document, _ = judge([Entry(str(path), role) for path, role in roles.items()], model=model)
-    return {path.suffix: path.read_text() for path in write_report(tmp_path / "out.md", document)}
+    found = write_report(tmp_path / "out.md", document)
+    endings = {path.suffix for path in found}
+    return {ending: "\n".join(p.read_text() for p in found if p.suffix == ending) for ending in endings}
 
 
 def test_a_report_is_three_files_without_any_text_of_the_suites(report: dict[str, str]) -> None:

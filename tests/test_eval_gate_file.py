@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from prefilter.eval.gate.gate_file import GATES_FILE, GateError, GateFile
-from prefilter.eval.gate.gates import match
+from prefilter.eval.gate.metric_gate import match
 
 GOOD = '[[gate]]\nname = "g"\nmetrics = ["manifest.int8.flips"]\nbetter = "lower"\nmost = 0.1\n'
 

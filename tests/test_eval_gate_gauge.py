@@ -9,9 +9,11 @@ import pytest
 
 from fast_samples import add_fast_stage
 from gate_samples import build_model, write_gates
+from prefilter.eval.gate.findings import compare
 from prefilter.eval.gate.gate_file import GateFile
-from prefilter.eval.gate.gates import Reading, compare
-from prefilter.eval.gate.gauge import GaugeError, Measurement, gauge, kept_or_made, place_of, read_metrics
+from prefilter.eval.gate.gauge import gauge, kept_or_made, read_metrics
+from prefilter.eval.gate.measurement import GaugeError, Measurement, place_of
+from prefilter.eval.gate.metric_gate import Reading
 from prefilter.models.manifest import verify
 from prefilter.models.registry import live_name, store_dir
 

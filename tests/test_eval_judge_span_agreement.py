@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,7 +12,10 @@ import pytest
 
 from eval_samples import a_suite
 from fakes import CLEAN_TEXT, HARMFUL_TEXT, build_artefact
-from prefilter.eval.judge.span_agreement import character_f1, judge_spans, mark, measure_spans
+from prefilter.eval.document import plain
+from prefilter.eval.judge.span_agreement import character_f1, judge_spans
+from prefilter.eval.judge.span_agreement import measure_spans as measured
+from prefilter.eval.scoring.span_marks import mark
 from prefilter.eval.suites.suite import Spans, Suite, SuiteError, load_suite
 from prefilter.models.scorer import Scorer
 
@@ -19,6 +23,11 @@ from prefilter.models.scorer import Scorer
 def marked_by_people(*spans: Spans | None) -> Suite:
     """A suite of texts of six characters ("text 0" …) with the spans that people marked."""
     return dataclasses.replace(a_suite(toxicity=[1.0] * len(spans)), spans=list(spans))
+
+
+def measure_spans(suite: Suite, spans: list[Spans]) -> dict[str, Any] | None:
+    found = measured(suite, spans)
+    return None if found is None else plain(found)
 
 
 def test_f1_of_one_text_is_the_tasks() -> None:
@@ -62,6 +71,7 @@ def test_what_is_shown_is_apart_from_what_reached_the_edge(tmp_path: Path) -> No
     assert marked.reached[1] == ()
     found = judge_spans(suite, marked)
     assert found is not None
+    found = plain(found)
     assert found["at_edge"]["f1"] == 1.0
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval_samples import UNKNOWN, a_suite
+from prefilter.eval.document import plain
 from prefilter.eval.judge.subcategories import Evidence, labelled, measure_subcategories, subcategories
 from prefilter.eval.suites.suite import FINER, Suite
 from prefilter.models.labels import CATEGORIES, HEADS
@@ -39,7 +40,7 @@ def by_length(suite: Suite) -> Mapping[str, NDArray[np.float32]]:
 
 def test_positives_alone_are_measured_against_benign_text() -> None:
     benign = {head: np.full(5, 0.1, dtype=np.float32) for head in HEADS}
-    found = {sub["name"]: sub for sub in measure_subcategories(severe, by_length, benign=benign)}
+    found = {sub.name: plain(sub) for sub in measure_subcategories(severe, by_length, benign=benign)}
     minors = found["sexual/minors"]["evidence"][0]
     assert (minors["against"], minors["n"], minors["positives"], minors["auroc"]) == ("benign suites", 7, 2, 1.0)
     hatecheck = found["hate/threatening"]["evidence"][0]
@@ -53,6 +54,6 @@ def test_of_several_heads_the_least_counts() -> None:
         return {**by_length(suite), "threat": backwards}
 
     benign = {head: np.full(5, 0.1, dtype=np.float32) for head in HEADS}
-    found = {sub["name"]: sub for sub in measure_subcategories(severe, score, benign=benign)}
+    found = {sub.name: plain(sub) for sub in measure_subcategories(severe, score, benign=benign)}
     assert found["hate/threatening"]["heads"] == ["hate", "threat"]
     assert found["hate/threatening"]["evidence"][0]["auroc"] == 0.5  # the two cancel out

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from eval_samples import a_suite
+from prefilter.eval.document import plain
 from prefilter.eval.judge.hatecheck import check
 from prefilter.eval.judge.identity_bias import identity_bias, power_mean
 from prefilter.eval.judge.operating import causes, decide_all, held_by_length, length_parts, operating_point
-from prefilter.eval.judge.scoring import ERROR, SCORED, UNSCORED, Pass
+from prefilter.eval.scoring.suite_scores import ERROR, SCORED, UNSCORED, Pass
 from prefilter.eval.suites.identity_terms import find_terms, load_terms, mark_terms
 from prefilter.models.labels import HEADS
 from prefilter.serving.policy.policy import Bands, Outcome, Policy
@@ -35,7 +36,7 @@ def test_hatecheck_accuracy_by_functionality() -> None:
     suite = dataclasses.replace(
         a_suite(hate=[1, 1, 0, 0]), extra={"functionality": ["slur_h", "slur_h", "negate_nh", "negate_nh"]}
     )
-    found = check(suite, a_pass([0.9, 0.2, 0.1, 0.5]))
+    found = plain(check(suite, a_pass([0.9, 0.2, 0.1, 0.5])))
     assert found["all"]["accuracy"] == 0.5
     assert found["functionalities"]["slur_h"] == found["hateful"]
     assert found["functionalities"]["negate_nh"]["accuracy"] == 0.5  # 0.5 is at the threshold: called hateful
@@ -44,7 +45,7 @@ def test_hatecheck_accuracy_by_functionality() -> None:
 
 def test_hatecheck_leaves_unscored_cases_out() -> None:
     suite = dataclasses.replace(a_suite(hate=[1, 1]), extra={"functionality": ["a_h", "b_h"]})
-    found = check(suite, a_pass([0.9, 0.0], [SCORED, UNSCORED]))
+    found = plain(check(suite, a_pass([0.9, 0.0], [SCORED, UNSCORED])))
     assert found["all"]["n"] == 1
     assert found["functionalities"]["b_h"]["accuracy"] is None
 
@@ -76,7 +77,7 @@ def test_a_term_that_raises_scores_shows_in_bpsn() -> None:
     texts = ["a young one"] * 40 + ["an old one"] * 40
     toxic = np.tile([True, False], 40)
     scores = np.where(toxic, 0.6, 0.1) + np.array([0.3] * 40 + [0.0] * 40) * ~toxic + 0.35 * ~toxic
-    found = identity_bias(texts, scores, toxic, terms=["young", "old"])
+    found = plain(identity_bias(texts, scores, toxic, terms=["young", "old"]))
     assert found["terms"]["young"]["bpsn"] == 0.0  # benign texts of the young outscore toxic ones of others
     assert found["terms"]["old"]["subgroup"] == 1.0
     assert (found["worst"]["bpsn"]["term"], found["worst"]["bpsn"]["auroc"]) == ("young", 0.0)
@@ -85,7 +86,7 @@ def test_a_term_that_raises_scores_shows_in_bpsn() -> None:
 
 
 def test_a_term_with_few_texts_is_left_out() -> None:
-    found = identity_bias(["young"] * 4, np.zeros(4), np.array([True, False] * 2), terms=["young"])
+    found = plain(identity_bias(["young"] * 4, np.zeros(4), np.array([True, False] * 2), terms=["young"]))
     assert found["terms"] == {}
     assert found["power_mean"]["subgroup"] is None
 
@@ -98,7 +99,7 @@ def test_the_power_mean_weighs_the_worst() -> None:
 
 def test_rates_count_the_right_rows() -> None:
     outcomes = decide_all(a_pass([0.1, 0.9, 0.9, 0.5, 0.1, 0.9, 0.5, 0.5]), STRICT)
-    point = operating_point(outcomes, known=np.ones(8, dtype=bool), harmful=np.arange(8) < 4)
+    point = plain(operating_point(outcomes, known=np.ones(8, dtype=bool), harmful=np.arange(8) < 4))
     assert [point[o.value] for o in Outcome] == pytest.approx([2 / 8, 3 / 8, 3 / 8])
     assert point["miss_rate"] == pytest.approx(1 / 4)  # review counts as not allowed
     assert point["overblock_rate"] == pytest.approx(1 / 4)
@@ -107,7 +108,7 @@ def test_rates_count_the_right_rows() -> None:
 
 def test_unscored_rows_are_reviewed_and_errors_have_no_outcome() -> None:
     outcomes = decide_all(a_pass([0.1, 0, 0], [SCORED, UNSCORED, ERROR]), STRICT)
-    point = operating_point(outcomes, known=None, harmful=None)
+    point = plain(operating_point(outcomes, known=None, harmful=None))
     assert (point["n"], point["errors"], point["review"]) == (2, 1, 0.5)
     assert outcomes.held.tolist() == [False, True, True]
     assert causes(outcomes, np.ones(3, dtype=bool)) == {"error": 1, "unreadable_language": 1}
@@ -128,7 +129,7 @@ def test_length_parts_keep_equal_lengths_together() -> None:
 def test_deciles_cover_every_row_once() -> None:
     lengths = np.random.default_rng(0).integers(1, 5_000, 1_003)
     outcomes = decide_all(a_pass([0.5] * 1_003), STRICT)
-    table = held_by_length(outcomes, lengths)
+    table = [plain(row) for row in held_by_length(outcomes, lengths)]
     assert len(table) == 10
     assert sum(row["n"] for row in table) == 1_003
     assert {row["held"] for row in table} == {1.0}

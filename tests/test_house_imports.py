@@ -23,8 +23,8 @@ CONTRACTS = [contract["id"] for contract in PROJECT["importlinter"]["contracts"]
 PLANTS = [
     ("rooms", "models/text/normalisation.py", "import prefilter.serving.errors"),
     ("rooms", "classifier/training/trainer.py", "import prefilter.serving.policy.policy"),
-    ("rooms", "serving/engine/engine.py", "import prefilter.eval.judge.metrics"),
-    ("rooms", "eval/judge/metrics.py", "import prefilter.cli.main"),
+    ("rooms", "serving/engine/engine.py", "import prefilter.eval.metrics"),
+    ("rooms", "eval/metrics.py", "import prefilter.cli.main"),
     ("rooms", "prefilter/new_room.py", ""),
     ("door", "serving/engine/engine.py", "from prefilter import Scorer"),
     ("training", "models/scorer.py", "import torch"),

@@ -118,6 +118,15 @@ def test_an_error_is_one_line_and_a_code(
     assert len(err.splitlines()) == 1
 
 
+def test_what_does_not_work_yet_is_not_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    listed = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("  ")}
+    assert {"score", "evaluate"} <= listed
+    assert "certify" not in listed
+    assert main(["certify", "--policy", "model-output", "--miss", "0.01"]) == 2
+    assert "not in this release" in capsys.readouterr().err
+
+
 def test_an_unknown_command_or_option_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["scoer"]) == 2
     assert main(["score", "in.jsonl"]) == 2

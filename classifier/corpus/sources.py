@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from prefilter.classifier.recipe import OwnData, Recipe
+from prefilter.models.known_error import KnownError
 from prefilter.models.labels import ANY, CATEGORIES, HEADS
 
 NEVER_TRAIN = frozenset(
@@ -43,7 +44,7 @@ Spans = tuple[tuple[int, int], ...]
 CONTEXT_COLUMNS = ("context", "prompt")
 
 
-class SourceError(ValueError):
+class SourceError(KnownError, ValueError):
     """A source file cannot be read as labelled text; the message names the file and the column."""
 
 

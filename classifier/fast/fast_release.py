@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prefilter.classifier.artefact_folder import releasing
 from prefilter.classifier.fast.distil_recipe import DistilRecipe
-from prefilter.classifier.release import LIMIT_BYTES
 from prefilter.models import manifest as manifests
 
 HEADING = "## Fast stage"
@@ -38,18 +38,7 @@ def write_artefact(
     Raises ValueError for an artefact above the size limit.
     """
     manifest = manifests.verify(teacher)
-    partial = store / f".{recipe.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    for name in manifest.files:
-        if name != manifests.FAST:
-            shutil.copyfile(teacher / name, partial / name)
-    np.savez_compressed(partial / manifests.FAST, allow_pickle=False, **arrays)
-    card = partial / manifests.CARD
-    kept = card.read_text(encoding="utf-8").partition(HEADING)[0].rstrip()
-    kept = kept.replace(manifest.version, f"{recipe.name}@{recipe.version}")
-    card.write_text(f"{kept}\n\n{_section(outputs, certificates)}\n", encoding="utf-8")
-    dataclasses.replace(
+    released = dataclasses.replace(
         manifest,
         name=recipe.name,
         version=f"{recipe.name}@{recipe.version}",
@@ -60,14 +49,18 @@ def write_artefact(
             "certificates": [dict(c) for c in certificates],
             "taught_by": dict(taught_by),
         },
-    ).write(partial)
-    size = sum(f.stat().st_size for f in partial.iterdir())
-    if size > LIMIT_BYTES:
-        raise ValueError(f"the artefact has {size / 1e6:.1f} MB; the limit is {LIMIT_BYTES / 1e6:.0f}")
+    )
     folder = store / recipe.name
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
-    manifests.verify(folder)
+    with releasing(folder) as fresh:
+        for name in manifest.files:
+            if name != manifests.FAST:
+                shutil.copyfile(teacher / name, fresh / name)
+        np.savez_compressed(fresh / manifests.FAST, allow_pickle=False, **arrays)
+        card = fresh / manifests.CARD
+        kept = card.read_text(encoding="utf-8").partition(HEADING)[0].rstrip()
+        kept = kept.replace(manifest.version, released.version)
+        card.write_text(f"{kept}\n\n{_section(outputs, certificates)}\n", encoding="utf-8")
+        released.write(fresh)
     return folder
 
 

@@ -23,6 +23,7 @@ from prefilter.classifier.corpus.examples import text_key, unit_interval
 from prefilter.classifier.corpus.sources import SourceError, held_out_texts, is_test_suite, read_catalogue
 from prefilter.classifier.fast.distil_recipe import DistilRecipe
 from prefilter.classifier.training.training_record import say
+from prefilter.models.atomic_file import replacing
 from prefilter.models.labels import HEADS
 from prefilter.models.scorer import Scorer
 from prefilter.models.text.normalisation import check_text
@@ -124,7 +125,6 @@ def _scored(texts: Sequence[str], folder: Path, scorer: Scorer) -> Iterator[NDAr
         if not path.is_file():
             say(f"teacher: {start} of {len(texts)} texts")
             found = [[s.scores.get(head, np.nan) for head in HEADS] for s in scorer.score(chunk)]
-            partial = path.with_suffix(".partial.npy")
-            np.save(partial, np.array(found, dtype=np.float32))
-            partial.replace(path)
+            with replacing(path) as fresh, fresh.open("wb") as handle:
+                np.save(handle, np.array(found, dtype=np.float32))
         yield np.load(path, allow_pickle=False)

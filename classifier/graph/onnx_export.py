@@ -27,11 +27,12 @@ from torch import Tensor, nn
 
 from prefilter.classifier.corpus.batches import Tokenised
 from prefilter.classifier.training.harm_network import HarmNetwork
+from prefilter.models.known_error import KnownError
 
 OPSET = 17
 
 
-class ExportRefused(RuntimeError):
+class ExportRefused(KnownError, RuntimeError):
     """The exported graph is not the network: parity or the flip budget is exceeded; the message has the figures."""
 
 

@@ -19,13 +19,14 @@ from torch import Tensor, nn
 from transformers import AutoModel
 
 from prefilter.classifier.training.wide_part import Wide
+from prefilter.models.known_error import KnownError
 from prefilter.models.labels import HEADS
 
 SHARPNESS = 8.0
 """Attention keys are this much steeper than 1/sqrt(hidden), so that an untrained head already prefers some words."""
 
 
-class EncoderError(ValueError):
+class EncoderError(KnownError, ValueError):
     """The encoder named by the recipe is neither a folder nor an installed package that carries a model."""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from prefilter.classifier.corpus.examples import SPLITS, Examples
 from prefilter.classifier.corpus.sources import Source
+from prefilter.models.atomic_file import write_atomically
 from prefilter.models.labels import HEADS
 
 
@@ -39,9 +40,7 @@ def training_summary(examples: Examples, sources: list[Source]) -> dict[str, Any
 def write_json(path: Path, document: object) -> None:
     """Write JSON atomically: a reader sees the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(path.suffix + ".partial")
-    partial.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_atomically(path, f"{json.dumps(document, indent=1, sort_keys=True)}\n".encode())
 
 
 def say(line: str) -> None:

@@ -18,3 +18,8 @@ def _texts() -> dict[str, str]:
 def explain(section: str) -> str:
     """Return the words of a section."""
     return _texts()[section]
+
+
+def points(section: str) -> tuple[str, ...]:
+    """Return the words of a section that is a list, a point each."""
+    return tuple(line.removeprefix("- ") for line in explain(section).splitlines())

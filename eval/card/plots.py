@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from prefilter.eval.document import ResultsDocument, VerdictCurves, estimate
 
 _COLUMNS = 4
 _INK = "#1f4e79"
@@ -27,7 +27,7 @@ class Plot:
     svg: str
 
 
-def draw(document: Mapping[str, Any]) -> dict[str, Plot]:
+def draw(document: ResultsDocument) -> dict[str, Plot]:
     """Draw every plot that the document has data for, by name."""
     made = (
         _precision_recall(document),
@@ -39,25 +39,25 @@ def draw(document: Mapping[str, Any]) -> dict[str, Plot]:
     return {plot.name: plot for plot in made if plot is not None}
 
 
-def _curves(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: suite["curves"] for name, suite in document["suites"].items() if suite.get("curves")}
+def _curves(document: ResultsDocument) -> dict[str, VerdictCurves]:
+    return {name: suite.curves for name, suite in document.suites.items() if suite.curves is not None}
 
 
-def _precision_recall(document: Mapping[str, Any]) -> Plot | None:
+def _precision_recall(document: ResultsDocument) -> Plot | None:
     found = _curves(document)
     if not found:
         return None
     figure, axes = _grid(len(found))
     for axis, (name, curves) in zip(axes, found.items(), strict=False):
-        axis.plot(curves["pr"]["recall"], curves["pr"]["precision"], color=_INK, linewidth=1.2)
-        axis.axhline(curves["prevalence"], color="grey", linewidth=0.7, linestyle=":")
+        axis.plot(curves.pr.recall, curves.pr.precision, color=_INK, linewidth=1.2)
+        axis.axhline(curves.prevalence, color="grey", linewidth=0.7, linestyle=":")
         axis.set(xlim=(0, 1), ylim=(0, 1.02))
         axis.set_title(name, fontsize=7)
     caption = "Precision (up) against recall (right) of the verdict of harm; dotted: chance."
     return _plot("pr", caption, figure)
 
 
-def _low_roc(document: Mapping[str, Any]) -> Plot | None:
+def _low_roc(document: ResultsDocument) -> Plot | None:
     found = _curves(document)
     if not found:
         return None
@@ -65,25 +65,24 @@ def _low_roc(document: Mapping[str, Any]) -> Plot | None:
     axis = figure.subplots()
     colours = matplotlib.colormaps["tab20"]
     for position, (name, curves) in enumerate(found.items()):
-        roc = curves["roc"]
-        axis.plot(roc["fpr"], roc["recall"], linewidth=1.1, label=name, color=colours(position % 20))
+        axis.plot(curves.roc.fpr, curves.roc.recall, linewidth=1.1, label=name, color=colours(position % 20))
     axis.axvline(0.01, color="grey", linewidth=0.7, linestyle=":")
     axis.set(xscale="log", xlim=(1e-3, 1), ylim=(0, 1), xlabel="false-positive rate", ylabel="recall")
     axis.legend(fontsize=6, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return _plot("roc", "ROC of the verdict of harm at few false positives; dotted: 1 %.", figure)
 
 
-def _reliability(document: Mapping[str, Any]) -> Plot | None:
-    found = document.get("reliability")
+def _reliability(document: ResultsDocument) -> Plot | None:
+    found = document.reliability
     if not found:
         return None
     figure, axes = _grid(len(found))
     for axis, (head, own) in zip(axes, found.items(), strict=False):
         axis.plot([0, 1], [0, 1], color="grey", linewidth=0.7, linestyle=":")
-        mean, share = [b[0] for b in own["bins"]], [b[1] for b in own["bins"]]
+        mean, share = [b[0] for b in own.bins], [b[1] for b in own.bins]
         axis.plot(mean, share, "o-", color=_INK, markersize=2.5, linewidth=1)
         axis.set(xlim=(0, 1), ylim=(0, 1.02))
-        axis.set_title(f"{head} ({own['n']} rows)", fontsize=7)
+        axis.set_title(f"{head} ({own.n} rows)", fontsize=7)
     caption = (
         "Share of positives (up) against mean score (right), 15 bins of equal mass, all suites pooled; "
         "dotted: perfect calibration to this pool."
@@ -91,17 +90,17 @@ def _reliability(document: Mapping[str, Any]) -> Plot | None:
     return _plot("reliability", caption, figure)
 
 
-def _bias(document: Mapping[str, Any]) -> Plot | None:
-    found = next((suite["bias"] for suite in document["suites"].values() if suite.get("bias")), None)
-    found = {head: own for head, own in (found or {}).items() if own["terms"]}
+def _bias(document: ResultsDocument) -> Plot | None:
+    first = next((suite.bias for suite in document.suites.values() if suite.bias), {})
+    found = {head: own for head, own in first.items() if own.terms}
     if not found:
         return None
     figure = Figure(figsize=(8, 9), layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, len(found), sharey=True))
     image = None
     for axis, (head, own) in zip(axes, found.items(), strict=True):
-        terms = sorted(own["terms"])
-        cells = np.array([[own["terms"][t][kind] for kind in ("subgroup", "bpsn", "bnsp")] for t in terms])
+        terms = sorted(own.terms)
+        cells = np.array([[estimate(own.terms[t], kind).value for kind in ("subgroup", "bpsn", "bnsp")] for t in terms])
         image = axis.imshow(cells.astype(np.float64), vmin=0.5, vmax=1, cmap="RdYlGn", aspect="auto")
         axis.set_xticks(range(3), ["subgroup", "BPSN", "BNSP"], fontsize=7)
         axis.set_yticks(range(len(terms)), terms, fontsize=6)
@@ -113,23 +112,23 @@ def _bias(document: Mapping[str, Any]) -> Plot | None:
     return _plot("bias", "AUROC per identity term; red: the term alone moves the score.", figure)
 
 
-def _false_alarms(document: Mapping[str, Any]) -> Plot | None:
-    pooled = document.get("false_alarms")
+def _false_alarms(document: ResultsDocument) -> Plot | None:
+    pooled = document.false_alarms
     if not pooled:
         return None
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     axis = figure.subplots()
     for policy, own in pooled.items():
-        if not document["policies"][policy]["enforced"]:
+        if not document.policies[policy].enforced:
             continue  # a monitoring policy repeats another's bands
-        rows = own["by_length"]
+        rows = own.by_length
         place = list(range(len(rows)))
         (line,) = axis.plot(
-            place, [100 * r["held"] for r in rows], "o-", markersize=3, label=f"{policy}: held"
+            place, [100 * (r.held or 0.0) for r in rows], "o-", markersize=3, label=f"{policy}: held"
         )
-        blocked = [100 * r["blocked"] for r in rows]
+        blocked = [100 * (r.blocked or 0.0) for r in rows]
         axis.plot(place, blocked, "s--", markersize=3, color=line.get_color(), label=f"{policy}: blocked")
-        axis.set_xticks(place, [f"{r['chars'][0]}-{r['chars'][1]}" for r in rows], fontsize=6, rotation=30)
+        axis.set_xticks(place, [f"{r.chars[0]}-{r.chars[1]}" for r in rows], fontsize=6, rotation=30)
     axis.set(xlabel="length in characters (deciles)", ylabel="% of benign texts")
     axis.set_ylim(bottom=0)
     axis.legend(fontsize=7, frameon=False)

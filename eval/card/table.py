@@ -5,9 +5,9 @@ Numbers are rounded here and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from prefilter.eval.document import Estimate, Estimated, estimate
 
 NONE = "\N{EN DASH}"
 
@@ -49,15 +49,18 @@ def percent(value: float | None) -> str:
     return NONE if value is None else f"{100 * value:.1f} %"
 
 
-def spread(row: Mapping[str, Any], name: str) -> str:
-    """Return a metric with its 95 % interval, where it has one."""
-    bounds = row.get("ci95", {}).get(name)
-    value = number(row[name])
-    return value if not bounds else f"{value} ({bounds[0]:.3f}{NONE}{bounds[1]:.3f})"
+def spread(row: Estimated, name: str) -> str:
+    """Return a measure with its 95 % interval, where it has one."""
+    own = estimate(row, name)
+    return number(own.value) if not own.ci95 else f"{number(own.value)} ({own.ci95[0]:.3f}{NONE}{own.ci95[1]:.3f})"
 
 
-def rate(row: Mapping[str, Any], name: str) -> str:
+def rate(row: Estimated, name: str) -> str:
     """Return a share as a percentage with its 95 % interval, where it has one."""
-    found = row.get("ci95", {}).get(name)
-    value = percent(row[name])
-    return value if not found else f"{value} ({100 * found[0]:.1f}{NONE}{100 * found[1]:.1f})"
+    return as_rate(estimate(row, name))
+
+
+def as_rate(own: Estimate) -> str:
+    """Return an estimated share as a percentage with its 95 % interval, where it has one."""
+    value = percent(own.value)
+    return value if not own.ci95 else f"{value} ({100 * own.ci95[0]:.1f}{NONE}{100 * own.ci95[1]:.1f})"

@@ -7,18 +7,13 @@ path counts. It measures nothing.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from prefilter.eval.judge.metrics import wilson
+from prefilter.eval.document import find
 
 TARGETS_FILE = Path(__file__).parent / "targets.toml"
-ANY_KEY = "*"
-SHARES = ("allow", "review", "block", "flips")
-"""Plain shares that carry no interval of their own; the count beside them gives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +43,9 @@ class Target:
             raise ValueError(f"{self.what}: a target needs least or most")
         return value
 
-    def reached(self, document: Mapping[str, Any]) -> Reached | None:
-        """Return the worst value in the document, None where it was not measured."""
-        found = list(_found(document, self.path.split("."), ()))
+    def reached(self, document: object) -> Reached | None:
+        """Return the worst value in the document (its plain form), None where it was not measured."""
+        found = (Reached(own.value, ", ".join(own.stars), own.ci95) for own in find(document, self.path))
         worst = min if self.least is not None else max
         return worst(found, key=lambda own: own.value, default=None)
 
@@ -64,25 +59,3 @@ def targets() -> tuple[Target, ...]:
     """Return the targets of `targets.toml` in order."""
     raw = tomllib.loads(TARGETS_FILE.read_text(encoding="utf-8"))
     return tuple(Target(**entry) for entry in raw["target"])
-
-
-def _found(table: Any, parts: list[str], named: tuple[str, ...]) -> Iterator[Reached]:
-    """Every number under a path; what a `*` stood for is named."""
-    first, *rest = parts
-    if not isinstance(table, Mapping):
-        return
-    for key in list(table) if first == ANY_KEY else [first] if first in table else []:
-        name = (*named, key) if first == ANY_KEY else named
-        value = table[key]
-        if rest:
-            yield from _found(value, rest, name)
-        elif key != "ci95" and isinstance(value, int | float) and not isinstance(value, bool):
-            yield Reached(float(value), ", ".join(name), _interval(table, key, float(value)))
-
-
-def _interval(table: Mapping[str, Any], key: str, value: float) -> tuple[float, float] | None:
-    bounds = (table.get("ci95") or {}).get(key)
-    if bounds:
-        return float(bounds[0]), float(bounds[1])
-    n = table.get("n", table.get("texts"))
-    return wilson(round(value * n), n) if key in SHARES and isinstance(n, int) else None

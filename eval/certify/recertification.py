@@ -1,7 +1,7 @@
 """Certifying anew: a certificate for a policy of one's own, on texts of one's own, for a model that is here.
 
 A certificate holds for exactly the edges it was issued for; a policy with other edges clears nothing until the same
-walk (see `clearing`) has been made for them. The texts need no labels: the transformer says which it would not allow.
+walk (see `certificates`) has been made for them. The texts need no labels: the model says which it would not allow.
 They must be texts the policy will meet and that trained nothing. Writes the manifest, touches no other file.
 """
 

@@ -12,10 +12,11 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from prefilter.eval.gate.gates import ANY_KEY, Gate
+from prefilter.eval.document import ANY_KEY
+from prefilter.eval.gate.metric_gate import Gate
 from prefilter.eval.suites.suite_plan import Entry, Role, planned_suites
+from prefilter.models.known_error import KnownError
 
 GATES_FILE = Path(__file__).parent.parent / "gates.toml"
 SUITES, MANIFEST = "suites", "manifest"
@@ -39,7 +40,7 @@ _GATE_KEYS = frozenset(
 )
 
 
-class GateError(ValueError):
+class GateError(KnownError, ValueError):
     """A gates file cannot be read or says something it must not; the message names the file and the gate."""
 
 
@@ -77,7 +78,7 @@ class GateFile:
         return tuple(sorted({pattern for gate in self.gates for pattern in gate.metrics}))
 
 
-def _gate(path: Path, table: Mapping[str, Any]) -> Gate:
+def _gate(path: Path, table: Mapping[str, object]) -> Gate:
     name = table.get("name")
     if not isinstance(name, str) or not name:
         raise GateError(f"{path}: a gate has no name")
@@ -115,7 +116,7 @@ def _gate(path: Path, table: Mapping[str, Any]) -> Gate:
     )
 
 
-def _higher_is_better(path: Path, at: str, table: Mapping[str, Any]) -> bool:
+def _higher_is_better(path: Path, at: str, table: Mapping[str, object]) -> bool:
     """Read the good direction: `better` says it, and a bound must agree with it."""
     better = table.get("better")
     if better not in ("higher", "lower"):
@@ -125,7 +126,7 @@ def _higher_is_better(path: Path, at: str, table: Mapping[str, Any]) -> bool:
     return bool(better == "higher")
 
 
-def _suite(path: Path, table: Mapping[str, Any]) -> Entry:
+def _suite(path: Path, table: Mapping[str, object]) -> Entry:
     target = table.get("path")
     if not isinstance(target, str) or not target.endswith(".parquet"):
         raise GateError(f"{path}: a suite has a path that ends in .parquet")
@@ -137,7 +138,7 @@ def _suite(path: Path, table: Mapping[str, Any]) -> Entry:
     if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 1):
         raise GateError(f"{path}: {at}: max_rows is a positive number")
     try:
-        role = Role(table.get("role", Role.HARM.value))
+        role = Role(str(table.get("role", Role.HARM.value)))
     except ValueError:
         raise GateError(f"{path}: {at}: role is one of {', '.join(r.value for r in Role)}") from None
     return Entry(str(path.parent / target), role, split, most)
@@ -161,14 +162,14 @@ def _is_path(metric: object) -> bool:
     return root in (SUITES, MANIFEST) and len(rest) > (root == SUITES) and all(rest)
 
 
-def _tables(path: Path, raw: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+def _tables(path: Path, raw: Mapping[str, object], key: str) -> list[Mapping[str, object]]:
     tables = raw.get(key, [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise GateError(f"{path}: {key} is written [[{key}]]")
     return tables
 
 
-def _number(path: Path, at: str, table: Mapping[str, Any], key: str) -> float | None:
+def _number(path: Path, at: str, table: Mapping[str, object], key: str) -> float | None:
     value = table.get(key)
     if value is None:
         return None
@@ -177,13 +178,13 @@ def _number(path: Path, at: str, table: Mapping[str, Any], key: str) -> float | 
     return float(value)
 
 
-def _flag(path: Path, at: str, table: Mapping[str, Any], key: str) -> bool:
+def _flag(path: Path, at: str, table: Mapping[str, object], key: str) -> bool:
     value = table.get(key, False)
     if not isinstance(value, bool):
         raise GateError(f"{path}: {at}: {key} is true or false")
     return value
 
 
-def _refuse_unknown(path: Path, at: str, table: Mapping[str, Any], known: frozenset[str]) -> None:
+def _refuse_unknown(path: Path, at: str, table: Mapping[str, object], known: frozenset[str]) -> None:
     if unknown := sorted(table.keys() - known):
         raise GateError(f"{path}: {at}: unknown key {unknown[0]!r}")

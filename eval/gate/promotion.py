@@ -8,16 +8,16 @@ whose files differ from its manifest never becomes live, and none is promoted th
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from prefilter.models.atomic_file import write_atomically
 from prefilter.models.manifest import MANIFEST, NAME
 from prefilter.models.registry import LIVE, RegistryError, live_name, store_dir, verify_model
 
 if TYPE_CHECKING:
-    from prefilter.eval.gate.gates import Finding
+    from prefilter.eval.gate.findings import Finding
 
 KEPT = 20
 
@@ -42,9 +42,10 @@ def promote(
 
     Raises RegistryError, ManifestError, GateError or GaugeError where it cannot be judged: nothing changes.
     """
+    from prefilter.eval.gate.findings import compare
     from prefilter.eval.gate.gate_file import GateFile
-    from prefilter.eval.gate.gates import compare
-    from prefilter.eval.gate.gauge import GaugeError, kept_or_made, other_basis
+    from prefilter.eval.gate.gauge import kept_or_made
+    from prefilter.eval.gate.measurement import GaugeError, other_basis
 
     root = store or store_dir()
     if NAME.fullmatch(name) is None or not (root / name / MANIFEST).is_file():
@@ -97,11 +98,5 @@ def _earlier(root: Path) -> list[str]:
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
-def _write(root: Path, pointer: dict[str, Any]) -> None:
-    partial = root / f".{LIVE}.partial"
-    with partial.open("w", encoding="utf-8") as file:
-        json.dump(pointer, file)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(root / LIVE)
+def _write(root: Path, pointer: dict[str, object]) -> None:
+    write_atomically(root / LIVE, f"{json.dumps(pointer)}\n".encode(), durable=True)

@@ -1,19 +1,19 @@
 """Curves: precision against recall, ROC at few false alarms, reliability, each thinned to a few dozen points.
 
-They stand in the results document, so that the page of plots can be drawn again from it alone. Knows scores
+They are part of the results document, so that the page of plots can be drawn again from it alone. Knows scores
 and labels, draws nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from prefilter.eval.document import LowRoc, PrecisionRecall, ReliabilityBins, VerdictCurves
 from prefilter.eval.judge.assessment import Assessment
-from prefilter.eval.judge.metrics import reliability
+from prefilter.eval.metrics import reliability
 from prefilter.eval.suites.suite import verdict
 from prefilter.models.labels import ANY, HEADS
 
@@ -25,7 +25,7 @@ Scores = NDArray[np.float64]
 Truth = NDArray[np.bool_]
 
 
-def verdict_curves(assessment: Assessment) -> dict[str, Any] | None:
+def verdict_curves(assessment: Assessment) -> VerdictCurves | None:
     """Return the curves of the verdict of harm on one suite, None where it has too few rows of a kind."""
     scores, positive = _judged(assessment, ANY)
     harmful, benign = int(positive.sum()), int((~positive).sum())
@@ -41,14 +41,14 @@ def verdict_curves(assessment: Assessment) -> dict[str, Any] | None:
     rates = np.geomspace(_LOWEST_FPR, 1, _POINTS)
     at = np.searchsorted(false / benign, rates, side="right") - 1
     caught = np.where(at >= 0, true[at.clip(0)], 0) / harmful
-    return {
-        "prevalence": harmful / (harmful + benign),
-        "pr": {"recall": _short(recall[picked]), "precision": _short((true / (true + false))[picked])},
-        "roc": {"fpr": _short(rates), "recall": _short(caught)},
-    }
+    return VerdictCurves(
+        prevalence=harmful / (harmful + benign),
+        pr=PrecisionRecall(recall=_short(recall[picked]), precision=_short((true / (true + false))[picked])),
+        roc=LowRoc(fpr=_short(rates), recall=_short(caught)),
+    )
 
 
-def pooled_reliability(assessments: Sequence[Assessment]) -> dict[str, Any]:
+def pooled_reliability(assessments: Sequence[Assessment]) -> dict[str, ReliabilityBins]:
     """Return per head the bins (mean score, share of positives, rows) of all suites together."""
     found = {}
     for head in HEADS:
@@ -56,8 +56,8 @@ def pooled_reliability(assessments: Sequence[Assessment]) -> dict[str, Any]:
         scores = np.concatenate([scores for scores, _ in pairs]) if pairs else np.empty(0)
         positive = np.concatenate([own for _, own in pairs]) if pairs else np.empty(0, dtype=bool)
         if min(int(positive.sum()), int((~positive).sum())) >= LEAST_ROWS:
-            bins = [[*_short([mean, share]), rows] for mean, share, rows in reliability(scores, positive)]
-            found[head] = {"n": int(positive.size), "bins": bins}
+            bins = tuple((_four(mean), _four(share), rows) for mean, share, rows in reliability(scores, positive))
+            found[head] = ReliabilityBins(n=int(positive.size), bins=bins)
     return found
 
 
@@ -75,6 +75,10 @@ def _judged(assessment: Assessment, head: str) -> tuple[Scores, Truth]:
     return scores[rows].astype(np.float64), positive[rows]
 
 
-def _short(values: Sequence[float] | Scores) -> list[float]:
+def _short(values: Scores) -> tuple[float, ...]:
+    return tuple(_four(value) for value in values)
+
+
+def _four(value: float) -> float:
     """A plot needs no more than four places."""
-    return [round(float(value), 4) for value in values]
+    return round(float(value), 4)

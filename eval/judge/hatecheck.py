@@ -7,13 +7,12 @@ one stated threshold; cases without scores are left out and counted. Röttger et
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from prefilter.eval.judge.metrics import wilson
-from prefilter.eval.judge.scoring import Pass
+from prefilter.eval.document import Accuracy, HatecheckMeasures
+from prefilter.eval.metrics import wilson
+from prefilter.eval.scoring.suite_scores import Pass
 from prefilter.eval.suites.suite import Suite
 from prefilter.models.labels import ANY
 
@@ -26,32 +25,32 @@ def is_hatecheck(suite: Suite) -> bool:
     return "functionality" in suite.extra and HATE in suite.labels
 
 
-def check(suite: Suite, part: Pass, *, head: str = HATE, threshold: float = THRESHOLD) -> dict[str, Any]:
+def check(suite: Suite, part: Pass, *, head: str = HATE, threshold: float = THRESHOLD) -> HatecheckMeasures:
     """Return accuracy on all, hateful and non-hateful cases, by functionality and by group targeted."""
     hateful, scored = suite.positive(HATE), part.scored & suite.known(HATE)
     scores = part.of(head)
     scored = scored & ~np.isnan(scores)
     with np.errstate(invalid="ignore"):
         right = (scores >= np.float32(threshold)) == hateful
-    return {
-        "head": head,
-        "threshold": threshold,
-        "all": _accuracy(right, scored),
-        "hateful": _accuracy(right, scored & hateful),
-        "non_hateful": _accuracy(right, scored & ~hateful),
-        "functionalities": _by(suite.extra["functionality"], right, scored),
-        "targets": _by(suite.extra.get("target_ident", []), right, scored),
-    }
+    return HatecheckMeasures(
+        head=head,
+        threshold=threshold,
+        all=_accuracy(right, scored),
+        hateful=_accuracy(right, scored & hateful),
+        non_hateful=_accuracy(right, scored & ~hateful),
+        functionalities=_by(suite.extra["functionality"], right, scored),
+        targets=_by(suite.extra.get("target_ident", []), right, scored),
+    )
 
 
-def check_both(suite: Suite, part: Pass, heads: tuple[str, ...]) -> dict[str, Any]:
+def check_both(suite: Suite, part: Pass, heads: tuple[str, ...]) -> dict[str, HatecheckMeasures]:
     """Return the check of the `hate` head and of `any`, of those that the model has."""
     return {head: check(suite, part, head=head) for head in (HATE, ANY) if head in heads}
 
 
 def _by(
     names: list[str | None], right: NDArray[np.bool_], scored: NDArray[np.bool_]
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Accuracy]:
     column = np.array([name or "" for name in names])
     return {
         str(name): _accuracy(right, scored & (column == name))
@@ -60,8 +59,6 @@ def _by(
     }
 
 
-def _accuracy(right: NDArray[np.bool_], rows: NDArray[np.bool_]) -> dict[str, Any]:
+def _accuracy(right: NDArray[np.bool_], rows: NDArray[np.bool_]) -> Accuracy:
     n, hits = int(rows.sum()), int((right & rows).sum())
-    interval = wilson(hits, n)
-    accuracy = None if n == 0 else hits / n
-    return {"n": n, "accuracy": accuracy, "ci95": {"accuracy": None if interval is None else list(interval)}}
+    return Accuracy(n=n, accuracy=None if n == 0 else hits / n, ci95={"accuracy": wilson(hits, n)})

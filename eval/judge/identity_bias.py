@@ -14,13 +14,13 @@ term meets the same toxic and benign sentences:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prefilter.eval.judge.metrics import auroc, auroc_interval, defined
+from prefilter.eval.document import BiasMeasures, TermMeasures, WorstTerm, estimate
+from prefilter.eval.metrics import auroc, auroc_interval, defined
 from prefilter.eval.suites.identity_terms import load_terms, mark_terms
 
 KINDS: tuple[str, ...] = ("subgroup", "bpsn", "bnsp")
@@ -30,11 +30,11 @@ _POWER = -5.0  # the generalised mean of the Jigsaw 2019 benchmark: the worst te
 
 def identity_bias(
     texts: Sequence[object],
-    scores: NDArray[np.floating[Any]],
+    scores: NDArray[np.floating],
     toxic: NDArray[np.bool_],
     *,
     terms: Sequence[str] | None = None,
-) -> dict[str, Any]:
+) -> BiasMeasures:
     """Return the three areas per term, and of each its worst term and its mean that weighs bad terms most.
 
     `scores` [n] without NaN, `toxic` [n]. A text counts for the one term it names (the longest where terms
@@ -42,7 +42,7 @@ def identity_bias(
     """
     listed = list(load_terms() if terms is None else terms)
     named = np.array([term or "" for term in mark_terms(texts, listed)])
-    by_term: dict[str, dict[str, Any]] = {}
+    by_term: dict[str, TermMeasures] = {}
     for term in listed:
         inside = named == term
         in_toxic, in_benign = scores[inside & toxic], scores[inside & ~toxic]
@@ -54,27 +54,34 @@ def identity_bias(
             "bpsn": (out_toxic, in_benign),
             "bnsp": (in_toxic, out_benign),
         }
-        bounds = {kind: auroc_interval(*pair) for kind, pair in sides.items()}
-        by_term[term] = {
-            "n": int(inside.sum()),
-            **{kind: defined(auroc(*pair)) for kind, pair in sides.items()},
-            "mean_benign_score": float(in_benign.mean()),
-            "ci95": {kind: None if own is None else list(own) for kind, own in bounds.items()},
-        }
-    overall = auroc(scores[toxic], scores[~toxic])
-    return {"overall_auroc": defined(overall), "terms": by_term, **_summary(by_term)}
+        by_term[term] = TermMeasures(
+            n=int(inside.sum()),
+            subgroup=defined(auroc(*sides["subgroup"])),
+            bpsn=defined(auroc(*sides["bpsn"])),
+            bnsp=defined(auroc(*sides["bnsp"])),
+            mean_benign_score=float(in_benign.mean()),
+            ci95={kind: auroc_interval(*pair) for kind, pair in sides.items()},
+        )
+    return BiasMeasures(
+        overall_auroc=defined(auroc(scores[toxic], scores[~toxic])),
+        terms=by_term,
+        power_mean={kind: defined(power_mean(list(_areas(by_term, kind).values()))) for kind in KINDS},
+        worst={kind: _worst(by_term, kind) for kind in KINDS},
+    )
 
 
-def _summary(by_term: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    means: dict[str, float | None] = {}
-    worst: dict[str, dict[str, Any] | None] = {}
-    for kind in KINDS:
-        values = {term: row[kind] for term, row in by_term.items() if row[kind] is not None}
-        means[kind] = defined(power_mean(list(values.values())))
-        lowest = min(values, key=lambda term: (values[term], term), default=None)
-        bounds = {} if lowest is None else {"auroc": by_term[lowest]["ci95"][kind]}
-        worst[kind] = None if lowest is None else {"term": lowest, "auroc": values[lowest], "ci95": bounds}
-    return {"power_mean": means, "worst": worst}
+def _areas(by_term: Mapping[str, TermMeasures], kind: str) -> dict[str, float]:
+    """The areas of one kind by term, where they are defined."""
+    areas = {term: estimate(row, kind).value for term, row in by_term.items()}
+    return {term: area for term, area in areas.items() if area is not None}
+
+
+def _worst(by_term: Mapping[str, TermMeasures], kind: str) -> WorstTerm | None:
+    areas = _areas(by_term, kind)
+    lowest = min(areas, key=lambda term: (areas[term], term), default=None)
+    if lowest is None:
+        return None
+    return WorstTerm(term=lowest, auroc=areas[lowest], ci95={"auroc": estimate(by_term[lowest], kind).ci95})
 
 
 def power_mean(values: Sequence[float]) -> float:

@@ -8,14 +8,14 @@ miss rate needs labels drawn from that stream.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prefilter.eval.judge.metrics import wilson
-from prefilter.eval.judge.scoring import ERROR, UNSCORED, Pass
+from prefilter.eval.document import RATES, HeldByLength, Interval, OutcomeShares
+from prefilter.eval.metrics import wilson
+from prefilter.eval.scoring.suite_scores import ERROR, UNSCORED, Pass
 from prefilter.models.labels import HEADS
 from prefilter.serving.policy.policy import Outcome, Policy, decide
 
@@ -64,7 +64,7 @@ def decide_all(part: Pass, policy: Policy, *, uncalibrated: Collection[str] = ()
 
 def operating_point(
     outcomes: Outcomes, *, known: NDArray[np.bool_] | None, harmful: NDArray[np.bool_] | None
-) -> dict[str, Any]:
+) -> OutcomeShares:
     """Return shares and, where labels are known, the rates with their 95 % intervals.
 
     `miss_rate` = harmful rows allowed; `overblock_rate` = benign rows blocked; `held_benign_rate` =
@@ -73,21 +73,24 @@ def operating_point(
     """
     decided = outcomes.index != NO_OUTCOME
     n = int(decided.sum())
-    point: dict[str, Any] = {"n": n, "errors": int((~decided).sum())}
-    for outcome in OUTCOMES:
-        point[outcome.value] = _share(int(outcomes.is_(outcome).sum()), n)[0]
+    allow, review, block = (_share(int(outcomes.is_(outcome).sum()), n)[0] for outcome in OUTCOMES)
+    point = OutcomeShares(n=n, errors=int((~decided).sum()), allow=allow, review=review, block=block)
     if known is None or harmful is None:
         return point
     bad, good = decided & known & harmful, decided & known & ~harmful
-    rates = {
-        "miss_rate": (bad, outcomes.is_(Outcome.ALLOW)),
-        "overblock_rate": (good, outcomes.is_(Outcome.BLOCK)),
-        "held_benign_rate": (good, outcomes.held),
-    }
-    point |= {"harmful": int(bad.sum()), "benign": int(good.sum()), "ci95": {}}
-    for name, (rows, event) in rates.items():
-        point[name], point["ci95"][name] = _share(int((rows & event).sum()), int(rows.sum()))
-    return point
+    events = (bad & outcomes.is_(Outcome.ALLOW), good & outcomes.is_(Outcome.BLOCK), good & outcomes.held)
+    miss, overblock, held = (
+        _share(int(event.sum()), int(rows.sum())) for rows, event in zip((bad, good, good), events, strict=True)
+    )
+    return replace(
+        point,
+        harmful=int(bad.sum()),
+        benign=int(good.sum()),
+        ci95=dict(zip(RATES, (miss[1], overblock[1], held[1]), strict=True)),
+        miss_rate=miss[0],
+        overblock_rate=overblock[0],
+        held_benign_rate=held[0],
+    )
 
 
 def causes(outcomes: Outcomes, rows: NDArray[np.bool_]) -> dict[str, int]:
@@ -99,15 +102,15 @@ def causes(outcomes: Outcomes, rows: NDArray[np.bool_]) -> dict[str, int]:
 
 def held_by_length(
     outcomes: Outcomes, lengths: NDArray[np.int64], *, parts: int = 10
-) -> list[dict[str, Any]]:
+) -> tuple[HeldByLength, ...]:
     """Return, for each part (decile) of length in code points, the shares not allowed and blocked."""
     table = []
     for low, high, rows in length_parts(lengths, parts=parts):
         n = int(rows.sum())
         held, ci95 = _share(int((rows & outcomes.held).sum()), n)
         blocked = _share(int((rows & outcomes.is_(Outcome.BLOCK)).sum()), n)[0]
-        table.append({"chars": [low, high], "n": n, "held": held, "blocked": blocked, "ci95": {"held": ci95}})
-    return table
+        table.append(HeldByLength(chars=(low, high), n=n, held=held, blocked=blocked, ci95={"held": ci95}))
+    return tuple(table)
 
 
 def length_parts(lengths: NDArray[np.int64], *, parts: int = 10) -> list[tuple[int, int, NDArray[np.bool_]]]:
@@ -129,6 +132,5 @@ def length_parts(lengths: NDArray[np.int64], *, parts: int = 10) -> list[tuple[i
     return found
 
 
-def _share(events: int, n: int) -> tuple[float | None, list[float] | None]:
-    interval = wilson(events, n)
-    return (None, None) if interval is None else (events / n, list(interval))
+def _share(events: int, n: int) -> tuple[float | None, Interval | None]:
+    return (events / n if n else None), wilson(events, n)

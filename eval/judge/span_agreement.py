@@ -5,64 +5,31 @@ character offsets, the marked and the true ones; 1 where both are empty, 0 where
 over texts. Precision and recall are of characters over all texts together, and `masked_share` says how much
 of the text a reviewer would not see. Measured twice: as `explain` shows it, which points at the strongest
 words where none reaches the head's edge, and (`at_edge`) of what reaches it alone. Knows offsets, never
-prints what stands there.
+prints a character.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prefilter.eval.judge.metrics import REPLICATES
-from prefilter.eval.judge.scoring import TextScorer
+from prefilter.eval.document import ShownSpanMeasures, SpanMeasures, widened
+from prefilter.eval.metrics import REPLICATES
+from prefilter.eval.scoring.span_marks import Marked
 from prefilter.eval.suites.suite import Spans, Suite
 
-_ROUNDING = 1e-6
-SPAN_HEADS: tuple[str, ...] = ("toxicity",)
-"""The heads whose spans count unless the plan names others for a suite."""
 
-
-@dataclass(frozen=True, slots=True)
-class Marked:
-    """Per row what a model marks: `shown` by `explain`, and of that what `reached` the head's edge."""
-
-    shown: list[Spans]
-    reached: list[Spans]
-
-
-def mark(suite: Suite, scorer: TextScorer, *, edges: Mapping[str, float], workers: int) -> Marked:
-    """Return what the model marks for any head of `edges` (log-odds); nothing for a row without scores.
-
-    Spans are asked for anew each time: they are of no fixed size, so no cache of numbers holds them.
-    """
-    languages = suite.extra.get("lang", [None] * suite.n)
-    least = {head: 1 / (1 + math.exp(-edge)) for head, edge in edges.items()}
-
-    def one(text: object, language: str | None) -> tuple[Spans, Spans]:
-        found = [s for s in scorer.score_one(text, language=language).spans if s.category in least]
-        reached = (s for s in found if s.score >= least[s.category] - _ROUNDING)
-        return tuple((s.start, s.end) for s in found), tuple((s.start, s.end) for s in reached)
-
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        rows = list(pool.map(one, suite.texts, languages))
-    return Marked([shown for shown, _ in rows], [reached for _, reached in rows])
-
-
-def judge_spans(suite: Suite, marked: Marked) -> dict[str, Any] | None:
+def judge_spans(suite: Suite, marked: Marked) -> ShownSpanMeasures | None:
     """Return the measures of what is shown, and under `at_edge` of what reached the edge."""
     shown = measure_spans(suite, marked.shown)
-    return None if shown is None else {**shown, "at_edge": measure_spans(suite, marked.reached)}
+    return None if shown is None else widened(ShownSpanMeasures, shown, at_edge=measure_spans(suite, marked.reached))
 
 
 def measure_spans(
     suite: Suite, marked: Sequence[Spans], *, replicates: int = REPLICATES, seed: int = 0
-) -> dict[str, Any] | None:
+) -> SpanMeasures | None:
     """Return the measures over the rows that people marked; None where there is no such row.
 
     A row that people read without marking anything counts: there the model must mark nothing either.
@@ -82,15 +49,15 @@ def measure_spans(
     values = np.array(f1)
     drawn = np.random.default_rng(seed).integers(0, values.size, size=(replicates, values.size))
     low, high = np.percentile(values[drawn].mean(axis=1), [2.5, 97.5])
-    return {
-        "n": values.size,
-        "f1": float(values.mean()),
-        "precision": shared / predicted if predicted else None,
-        "recall": shared / true if true else None,
-        "masked_share": predicted / characters if characters else None,
-        "gold_share": true / characters if characters else None,
-        "ci95": {"f1": [float(low), float(high)]},
-    }
+    return SpanMeasures(
+        n=values.size,
+        f1=float(values.mean()),
+        precision=shared / predicted if predicted else None,
+        recall=shared / true if true else None,
+        masked_share=predicted / characters if characters else None,
+        gold_share=true / characters if characters else None,
+        ci95={"f1": (float(low), float(high))},
+    )
 
 
 def character_f1(shared: int, predicted: int, true: int) -> float:

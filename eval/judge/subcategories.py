@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from prefilter.eval.document import EvidenceMeasures, RankedMeasures, SubcategoryMeasures, widened
 from prefilter.eval.judge.assessment import Assessment
-from prefilter.eval.judge.metrics import measure
+from prefilter.eval.metrics import measure
 from prefilter.eval.suites.suite import Suite
 from prefilter.eval.suites.suite_plan import Role
 
@@ -78,20 +78,22 @@ def measure_subcategories(
     *,
     benign: Mapping[str, Floats],
     rows: int = MAX_ROWS,
-) -> list[dict[str, Any]]:
+) -> tuple[SubcategoryMeasures, ...]:
     """Measure every sub-category: `load` reads a suite, `score` gives its scores by head.
 
     `benign`: scores by head of texts that are benign by origin, for a suite that knows positives only. Of a
     suite with more than `rows` labelled rows so many are drawn, the same each time.
     """
-    return [
-        {
-            "name": sub.name,
-            "heads": list(sub.heads),
-            "evidence": [_measured(sub, own, _drawn(load(own), sub.labels, rows), score, benign) for own in sub.suites],
-        }
+    return tuple(
+        SubcategoryMeasures(
+            name=sub.name,
+            heads=sub.heads,
+            evidence=tuple(
+                _measured(sub, own, _drawn(load(own), sub.labels, rows), score, benign) for own in sub.suites
+            ),
+        )
         for sub in subcategories()
-    ]
+    )
 
 
 def _drawn(suite: Suite, labels: Sequence[str], rows: int) -> Suite:
@@ -107,7 +109,7 @@ def _measured(
     suite: Suite,
     score: Callable[[Suite], Mapping[str, Floats]],
     benign: Mapping[str, Floats],
-) -> dict[str, Any]:
+) -> EvidenceMeasures:
     scores, positive = _least(score(suite), sub.heads), labelled(suite, sub.labels)[1]
     against = "its own negatives" if not positive.all() else "benign suites"
     if positive.all():
@@ -115,14 +117,15 @@ def _measured(
         scores = np.concatenate([scores, harmless])
         positive = np.concatenate([positive, np.zeros(harmless.size, dtype=bool)])
     usable = ~np.isnan(scores)
-    return {
-        "suite": evidence.name,
-        "split": evidence.split,
-        "weak": evidence.weak,
-        "seen": evidence.seen,
-        "against": against,
-        **measure(scores[usable], positive[usable]).to_json(),
-    }
+    return widened(
+        EvidenceMeasures,
+        RankedMeasures.of(measure(scores[usable], positive[usable])),
+        suite=evidence.name,
+        split=evidence.split,
+        weak=evidence.weak,
+        seen=evidence.seen,
+        against=against,
+    )
 
 
 def _least(scores: Mapping[str, Floats], heads: Sequence[str]) -> Floats:

@@ -12,7 +12,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from prefilter.models.known_error import KnownError
 from prefilter.models.labels import CATEGORIES
 
 UNSAFE = "unsafe"
@@ -28,7 +28,7 @@ FOLDERS: tuple[str, ...] = ("en", "ml")
 FINER: tuple[str, ...] = ("severe_toxicity", "sexual_minors", "violence_graphic")
 """Columns of sub-categories, for which no model has a head."""
 CONTEXTS: tuple[str, ...] = ("context", "prompt")
-"""Columns that hold what a text answers; the first that a file has counts."""
+"""Columns that hold contexts; the first that a file has counts."""
 SPANS = "spans"
 _EXTRA = ("source", "lang", "functionality", "target_ident")
 
@@ -37,7 +37,7 @@ Spans = tuple[tuple[int, int], ...]
 """Half-open ranges of code points in a text."""
 
 
-class SuiteError(ValueError):
+class SuiteError(KnownError, ValueError):
     """A suite cannot be found or read; the message names the suite and the column or row, never its text."""
 
 
@@ -48,7 +48,7 @@ class Suite:
     `labels` maps a category (or `unsafe`) of which the file says something to float64 [n], NaN where
     unknown; `extra` maps `source`, `lang`, `functionality` and `target_ident` to a value per row where
     the file has them. `available` is the number of rows before a limit drew `n` of them. `context` is
-    what each text answers, `spans` the characters that people found harmful; None for a file, or a row,
+    what each text was said to, `spans` the characters that people found harmful; None for a file, or a row,
     that says nothing of either.
     """
 
@@ -228,7 +228,7 @@ def _spans(name: str, table: pa.Table) -> list[Spans | None]:
     return found
 
 
-def _is_string(kind: Any) -> bool:
+def _is_string(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

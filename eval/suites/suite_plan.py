@@ -1,22 +1,19 @@
-"""The plan of a report: which suites, which rows of each, and in which role; and what others published.
+"""The plan of a report: which suites, which rows of each, and in which role.
 
-Both are data, read from `suites.toml` and `rivals.toml`; nothing is scored here.
+It is data, read from `suites.toml`; nothing is scored here.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-from prefilter.eval.judge.span_agreement import SPAN_HEADS
 
 SUITES_FILE = Path(__file__).parent / "suites.toml"
-RIVALS_FILE = Path(__file__).parent / "rivals.toml"
+SPAN_HEADS: tuple[str, ...] = ("toxicity",)
+"""The heads whose spans count unless the plan names others for a suite."""
 
 
 class Role(StrEnum):
@@ -42,26 +39,6 @@ class Entry:
     span_heads: tuple[str, ...] = SPAN_HEADS
 
 
-@dataclass(frozen=True, slots=True)
-class Rival:
-    """One published number; `ours` is the path of the same measurement in the results document."""
-
-    set: str
-    who: str
-    value: str
-    source: str
-    read: str
-    ours: str = ""
-    note: str = ""
-
-    def find_ours(self, document: Mapping[str, Any]) -> float | None:
-        """Return our value from a results document, None where it was not measured."""
-        value: Any = document
-        for part in self.ours.split("."):
-            value = value.get(part) if isinstance(value, Mapping) else None
-        return float(value) if isinstance(value, int | float) else None
-
-
 @lru_cache(maxsize=1)
 def planned_suites() -> tuple[Entry, ...]:
     """Return the suites of `suites.toml` in order."""
@@ -78,13 +55,6 @@ def planned_suites() -> tuple[Entry, ...]:
         )
         for entry in raw["suite"]
     )
-
-
-@lru_cache(maxsize=1)
-def published() -> tuple[Rival, ...]:
-    """Return the published numbers of `rivals.toml` in order."""
-    raw = tomllib.loads(RIVALS_FILE.read_text(encoding="utf-8"))
-    return tuple(Rival(**entry) for entry in raw["rival"])
 
 
 def role_of(name: str) -> Role:

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefilter.models.fast.ngrams import BITS, ngrams
+from prefilter.models.known_error import KnownError
 
 WIDE, NARROW = 48, 12
 """Words in a window; neighbours share half."""
@@ -38,7 +39,7 @@ UNSEEN_WORD, UNSEEN_PAIR = 0, 1
 Floats = NDArray[np.float32]
 
 
-class FastStageError(ValueError):
+class FastStageError(KnownError, ValueError):
     """The file of the fast stage, or a certificate, is not what it must be."""
 
 

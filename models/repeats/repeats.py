@@ -24,6 +24,7 @@ from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 
+from prefilter.models.known_error import KnownError
 from prefilter.models.manifest import Manifest
 from prefilter.models.repeats.repeat_record import pack, unpack
 from prefilter.models.scored import Scored
@@ -41,7 +42,7 @@ MAX_RECORD = PAGE // 2
 MIN_SECRET, MAX_SECRET = 16, 64
 
 
-class RepeatsError(RuntimeError):
+class RepeatsError(KnownError, RuntimeError):
     """The file cannot be made, or is not ours alone."""
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from prefilter.cli.complaints import refuse
+from prefilter.models.known_error import WrongUse
 
 app = typer.Typer(help="How fast it is on this machine.", no_args_is_help=True, rich_markup_mode=None)
 Json = Annotated[bool, typer.Option("--json", help="Print nothing but the document.")]
@@ -52,7 +52,7 @@ def stream(
 
     data = data_dir or data_dir_from_env()
     if data is None:
-        raise refuse("bench stream needs the labelled data: set PREFILTER_DATA_DIR or give --data-dir")
+        raise WrongUse("bench stream needs the labelled data: set PREFILTER_DATA_DIR or give --data-dir")
     _show("stream", bench.bench(data, model=model, documents=documents, policy=policy), model, json_only, output)
 
 
@@ -116,7 +116,7 @@ def page(
     print(output)
 
 
-def _show(name: str, figures: dict[str, Any], model: str | None, json_only: bool, output: Path | None) -> None:
+def _show(name: str, figures: dict[str, object], model: str | None, json_only: bool, output: Path | None) -> None:
     from prefilter.eval.bench import bench_document
 
     words = [word for word in sys.argv[1:] if not word.startswith("/")]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prefilter.cli.complaints import refuse
+from prefilter.models.known_error import WrongUse
 
 if TYPE_CHECKING:
     from prefilter.serving.bulk.read.input_rows import Columns
+    from prefilter.serving.policy.policy import Policy
 
 Inputs = Annotated[list[str], typer.Argument(help="JSONL (.gz, .zst), CSV or Parquet files, or globs.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Parquet, or JSONL (.gz, .zst) by its name.")]
@@ -76,9 +77,9 @@ def score(
     A run that was stopped goes on when the same command is run again.
     """
     if engine not in ("local", "ray"):
-        raise refuse("--engine is local or ray")
+        raise WrongUse("--engine is local or ray")
     if open_cases and not ordered:
-        raise refuse("--cases reads the inputs beside the output row by row: not with --unordered")
+        raise WrongUse("--cases reads the inputs beside the output row by row: not with --unordered")
     from prefilter.models.registry import resolve
     from prefilter.serving.bulk.run.bulk_run import Run, score_files
 
@@ -112,8 +113,10 @@ def decide(
 ) -> None:
     """Apply a policy to stored scores, without a model."""
     from prefilter.serving.bulk.redecision import decide_file
+    from prefilter.serving.bulk.scores_origin import uncalibrated_behind
 
-    summary = decide_file(scores, output, policy=_policy(policy), uncalibrated=_uncalibrated(scores, model))
+    wanted = _policy(policy)
+    summary = decide_file(scores, output, policy=wanted, uncalibrated=uncalibrated_behind(scores, model=model))
     _say(f"{summary.to_line()} → {output}")
     if summary.estimated:
         _say(
@@ -140,7 +143,7 @@ def import_cases(
     """Open a case for every row to review, once each, however often this is run."""
     given = [*(inputs or []), *(more or [])]  # a shell turns `--input *.jsonl` into one option and arguments
     if not given:
-        raise refuse("cases import needs the input that was scored: --input INPUT")
+        raise WrongUse("cases import needs the input that was scored: --input INPUT")
     _import(scores, given, _columns(text_column, id_column, language_column, source_column, context_column))
 
 
@@ -161,27 +164,10 @@ def _columns(text: str, identity: str, language: str, source: str, context: str 
     return Columns(text=text, id=identity, language=language, source=source, context=context)
 
 
-def _policy(name: str | None) -> Any:
+def _policy(name: str | None) -> Policy:
     from prefilter.serving.bulk.policy_source import find_policy
 
     return find_policy(name or os.environ.get("PREFILTER_POLICY") or "model-output")
-
-
-def _uncalibrated(scores: Path, model: str | None) -> tuple[str, ...] | None:
-    """The uncalibrated categories of the model named here or in the file; None lets the file say it."""
-    from prefilter.models.manifest import Manifest
-    from prefilter.models.registry import list_models, resolve
-    from prefilter.serving.bulk.redecision import model_version_of, uncalibrated_of
-
-    if model is not None:
-        return Manifest.load(resolve(model)).uncalibrated
-    if not scores.is_file() or uncalibrated_of(scores) is not None:
-        return None
-    made_by = model_version_of(scores)
-    for entry in list_models():
-        if entry.version == made_by:
-            return Manifest.load(entry.path).uncalibrated
-    return None
 
 
 def _say(line: str) -> None:

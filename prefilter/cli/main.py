@@ -14,15 +14,17 @@ from collections.abc import Sequence
 import typer
 
 from prefilter.cli import (
+    audit_commands,
     bench_commands,
-    fast_commands,
+    erasure_commands,
+    evaluation_commands,
     file_commands,
     key_commands,
-    making_commands,
-    migrate_commands,
+    migration_command,
     model_commands,
     policy_commands,
-    record_commands,
+    recipe_commands,
+    serve_command,
 )
 from prefilter.cli.complaints import complain
 
@@ -34,15 +36,21 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for commands in (file_commands, making_commands, migrate_commands, record_commands):
+for commands in (
+    serve_command,
+    file_commands,
+    recipe_commands,
+    evaluation_commands,
+    migration_command,
+    erasure_commands,
+):
     commands.add_to(app)
-fast_commands.add_to(app, model=model_commands.app)
+app.add_typer(audit_commands.app, name="audit")
 app.add_typer(bench_commands.app, name="bench")
 app.add_typer(file_commands.cases, name="cases")
 app.add_typer(key_commands.app, name="key")
 app.add_typer(model_commands.app, name="model")
 app.add_typer(policy_commands.app, name="policy")
-app.add_typer(record_commands.audit, name="audit")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from prefilter.cli.complaints import FAILED
 from prefilter.cli.plain_table import show_table
+from prefilter.models.known_error import FAILED
 
 app = typer.Typer(help="Models: what is here, and what is live.", no_args_is_help=True, rich_markup_mode=None)
 Store = Annotated[
@@ -56,18 +56,12 @@ def gauge(
     ] = None,
 ) -> None:
     """Measure what the gates ask of a model, and keep it beside the model for `promote`."""
-    from prefilter.eval.gate import gauge as gauging
-    from prefilter.eval.gate.gate_file import GateFile
-    from prefilter.models.registry import resolve
+    from prefilter.eval.gate.kept_measurement import measure
 
-    folder, file = resolve(name, store=store), GateFile.load(gates)
-    words = ["prefilter model gauge", folder.name, *(["--gates", gates.name] if gates else [])]
-    measurement = gauging.gauge(
-        folder, file, data_dir=data_dir, cache_dir=_cache_dir(), workers=workers, command=" ".join(words)
+    measured = measure(
+        name, store=store, gates=gates, output=output, workers=workers, data_dir=data_dir, cache_dir=_cache_dir()
     )
-    path = output or gauging.place_of(folder)
-    measurement.save(path)
-    print(f"{measurement.model_version}: {len(measurement.metrics)} gated metrics → {path}")
+    print(f"{measured.model_version}: {measured.metrics} gated metrics → {measured.path}")
 
 
 @app.command()
@@ -80,7 +74,7 @@ def promote(
     ] = False,
 ) -> None:
     """Make a model the live one, if its files are intact and it falls through no gate."""
-    from prefilter.eval.gate.findings import HEADER, rows
+    from prefilter.eval.gate.finding_table import HEADER, rows
     from prefilter.eval.gate.promotion import promote as try_it
 
     found = try_it(name, store=store, gates=gates, cache_dir=_cache_dir())
@@ -99,6 +93,41 @@ def rollback(store: Store = None) -> None:
 
     now, before = go_back(store=store)
     print(f"live: {now} (before: {before}); a running server follows when it is restarted")
+
+
+@app.command()
+def certify(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Texts: JSONL, CSV or Parquet files.")],
+    policy: Annotated[str, typer.Option(help="A preset, a TOML file or an exported NAME@VERSION.")],
+    model: Annotated[str | None, typer.Option(help="A model's name or folder; default: the live one.")] = None,
+    text_column: Annotated[str, typer.Option(help="The column of the texts.")] = "text",
+    verdict: Annotated[
+        str | None, typer.Option(help="The verdict to cut; default: the policy's own, else the first.")
+    ] = None,
+) -> None:
+    """Let the fast stage clear under a policy's edges, if texts of your stream prove how little harm it would let by.
+
+    The texts need no labels. They must be such as the policy will meet, and never have trained a model.
+    """
+    from prefilter.eval.certify.certificates import Cannot
+    from prefilter.eval.certify.stream_certificates import certify_streams
+    from prefilter.models.registry import resolve
+    from prefilter.serving.bulk.policy_source import find_policy
+
+    failed = False
+    for name, found in certify_streams(
+        resolve(model), inputs, find_policy(policy), text_column=text_column, verdict=verdict
+    ):
+        if isinstance(found, Cannot):
+            failed = True
+            few = f"{found.needed} more flagged texts are needed; what was certified before stays"
+            why = few if found.needed else "it clears harm too early; what was certified for these edges is withdrawn"
+            print(f"{name}: cannot certify, {why}", file=sys.stderr)
+        else:
+            said = f"of {found.flagged} flagged texts {found.cleared} cleared"
+            print(f"{name}: certified, {said}, bound {found.bound:.4f} at {found.confidence:.0%}")
+    if failed:
+        raise typer.Exit(FAILED)
 
 
 def _cache_dir() -> Path:

@@ -7,14 +7,13 @@ version in the database, `NAME` its active one, and the path of a file that file
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prefilter.cli.complaints import refuse
 from prefilter.cli.plain_table import show_table
+from prefilter.models.known_error import WrongUse
 
 if TYPE_CHECKING:
     from prefilter.cli.workplace import Workplace
@@ -56,13 +55,12 @@ def show(spec: Spec) -> None:
 def diff(old: Spec, new: Spec) -> None:
     """Print what changes from one policy to another; nothing where they decide alike."""
     from prefilter.cli.workplace import open_workplace
+    from prefilter.serving.policy.policy_difference import differences
 
     with open_workplace() as place:
-        before, after = (dict(_flat(_find(place, spec).to_body())) for spec in (old, new))
-    for field in sorted({*before, *after}):
-        was, now = before.get(field, "-"), after.get(field, "-")
-        if was != now:
-            print(f"{field}: {was} → {now}")
+        before, after = _find(place, old), _find(place, new)
+    for one in differences(before, after):
+        print(f"{one.field}: {one.before} → {one.after}")
 
 
 @app.command()
@@ -94,7 +92,7 @@ def activate(
 
     name, version = _split(spec)
     if version is None:
-        raise refuse("policy activate needs NAME@VERSION")
+        raise WrongUse("policy activate needs NAME@VERSION")
     with open_workplace() as place:
         place.policies.activate(name, version, place.operator, reason)
     print(f"active: {name}@{version}")
@@ -122,20 +120,13 @@ def _read(path: Path) -> Policy:
     from prefilter.serving.bulk.policy_source import find_policy
 
     if not path.is_file():
-        raise refuse(f"{path}: no such file")
+        raise WrongUse(f"{path}: no such file")
     return find_policy(str(path))
 
 
 def _split(spec: str) -> tuple[str, int | None]:
     name, sign, version = spec.partition("@")
     if sign and not version.isdecimal():
-        raise refuse(f"{spec}: a version is a whole number, as in {name}@1")
+        raise WrongUse(f"{spec}: a version is a whole number, as in {name}@1")
     return name, int(version) if sign else None
 
-
-def _flat(body: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in body.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{path}{key}.")
-        else:
-            yield f"{path}{key}", value

@@ -13,6 +13,7 @@ Messages name files, columns and rows, never what stands in them.
 
 from __future__ import annotations
 
+from prefilter.models.known_error import WRONG_USE
 from prefilter.serving.errors import PrefilterError
 
 
@@ -26,6 +27,7 @@ class WrongRequest(BulkError):
     """The command asks for something that cannot be done."""
 
     default_code = "wrong_request"
+    exit_code = WRONG_USE
 
 
 class InputUnreadable(BulkError):

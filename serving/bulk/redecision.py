@@ -68,11 +68,7 @@ def decide_file(
             yield again
 
     identity = {**made_of, "policy": {"name": policy_label(policy), "body": policy.to_body()}}
-    partial = output.with_name(f".{output.name}.partial")
-    try:
-        write_scores(output, decided(), identity=identity, partial=partial)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_scores(output, decided(), identity=identity)
     write_manifest(output, identity=identity, summary=summary)
     return summary
 

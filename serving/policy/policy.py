@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from prefilter.models.known_error import WRONG_USE, KnownError
 from prefilter.models.labels import ANY, HEADS
 
 PRESETS: tuple[str, ...] = ("model-output", "pretraining-corpus", "monitor-only")
@@ -37,8 +38,10 @@ _MAX_SOURCES = 100
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")  # NUL and lone surrogates: no page and no file can show them
 
 
-class PolicyError(ValueError):
+class PolicyError(KnownError, ValueError):
     """A policy body says something that cannot be a policy; `field` is the dotted path to it."""
+
+    exit_code = WRONG_USE
 
     def __init__(self, message: str, *, field: str) -> None:
         """Keep the path of the field apart from the message."""

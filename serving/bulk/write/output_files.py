@@ -7,17 +7,16 @@ metadata says what was made of what, not where or when.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prefilter.models.atomic_file import replacing
 from prefilter.serving.bulk.bulk_errors import InputUnreadable
 from prefilter.serving.bulk.read.file_formats import open_to_read, open_to_write, recognise
 from prefilter.serving.bulk.read.input_files import READ_FAULTS
 from prefilter.serving.bulk.write.outcome_columns import to_json
-from prefilter.serving.bulk.write.parts import sync_folder
 from prefilter.serving.bulk.write.run_manifest import METADATA_KEY
 from prefilter.serving.bulk.write.scores_table import ADDED, arrow_schema
 
@@ -28,20 +27,17 @@ ROW_GROUP_ROWS = 32_768
 
 
 def write_scores(
-    output: Path, tables: Iterable[pa.Table], *, identity: Mapping[str, Any], partial: Path
+    output: Path, tables: Iterable[pa.Table], *, identity: Mapping[str, Any], partial: Path | None = None
 ) -> None:
-    """Write `tables` (of the scores schema) to `partial`, on the same disk; at the end rename it."""
+    """Write `tables` (of the scores schema) in the place of `output`; until then they lie in `partial`."""
     form = recognise(output, for_output=True)
-    if form.kind == "parquet":
-        _write_parquet(partial, tables, identity)
-    else:
-        with open_to_write(partial, form.compression) as stream:
-            for table in tables:
-                stream.write(b"".join(to_json(row).encode() + b"\n" for row in table.to_pylist()))
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.replace(output)
-    sync_folder(output.parent)
+    with replacing(output, partial=partial, durable=True) as fresh:
+        if form.kind == "parquet":
+            _write_parquet(fresh, tables, identity)
+        else:
+            with open_to_write(fresh, form.compression) as stream:
+                for table in tables:
+                    stream.write(b"".join(to_json(row).encode() + b"\n" for row in table.to_pylist()))
 
 
 def read_scores(path: Path, *, batch_rows: int = ROW_GROUP_ROWS) -> Iterator[pa.Table]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prefilter.models.atomic_file import write_atomically
 from prefilter.serving.bulk.bulk_errors import RunDiffers
 
 if TYPE_CHECKING:
@@ -73,10 +74,10 @@ class Parts:
                 )
         kept = {self._path(part.number) for part in self.finished}
         for path in self.folder.iterdir():
-            if path.name.startswith("part-") and path not in kept:
+            if path.name.startswith(("part-", ".part-")) and path not in kept:
                 path.unlink()
         lines = [json.dumps(identity) + "\n", *(part.to_line() for part in self.finished)]
-        write_durably(self._journal, "".join(lines).encode())
+        write_atomically(self._journal, "".join(lines).encode(), durable=True)
 
     def add(self, table: pa.Table, *, last_input: int) -> None:
         """Keep `table` as the next finished part."""
@@ -87,7 +88,7 @@ class Parts:
         pq.write_table(table, sink, compression="zstd")
         content = sink.getvalue().to_pybytes()
         part = Part(len(self.finished), table.num_rows, last_input, hashlib.sha256(content).hexdigest())
-        write_durably(self._path(part.number), content)
+        write_atomically(self._path(part.number), content, durable=True)
         with self._journal.open("ab") as journal:
             journal.write(part.to_line().encode())
             journal.flush()
@@ -149,23 +150,3 @@ _SPOKEN = {
     "exact": "setting of --exact",
     "ordered": "setting of --unordered",
 }
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all, also after a power cut."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

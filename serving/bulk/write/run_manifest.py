@@ -14,12 +14,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from prefilter.models.atomic_file import write_atomically
 from prefilter.serving.bulk.read.file_formats import recognise
 from prefilter.serving.bulk.read.input_files import Fingerprint
 from prefilter.serving.bulk.read.input_rows import Columns
 from prefilter.serving.bulk.run.run_terms import Terms, edges_by_source
 from prefilter.serving.bulk.write.outcome_columns import policy_label
-from prefilter.serving.bulk.write.parts import write_durably
 from prefilter.serving.bulk.write.run_summary import Summary
 
 FORMAT = 2
@@ -68,7 +68,7 @@ def write_manifest(output: Path, *, identity: Mapping[str, Any], summary: Summar
         "versions": {name: version(name) for name in VERSIONS},
     }
     text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    write_durably(manifest_path(output), text.encode())
+    write_atomically(manifest_path(output), text.encode(), durable=True)
 
 
 def has_manifest(output: Path) -> bool:
