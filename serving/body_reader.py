@@ -10,7 +10,16 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Annotated, Any, Generic, NotRequired, TypeVar, get_origin, get_type_hints
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, GetCoreSchemaHandler, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    JsonValue,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
 from prefilter.serving.errors import BadRequest
@@ -88,6 +97,11 @@ class DescribedAs:
         """Return both: schemas are made of what reads JSON, and bodies are read by what reads Python's values."""
         described = handler.generate_schema(self._shape)
         return core_schema.json_or_python_schema(json_schema=described, python_schema=handler(source))
+
+
+def hint(**said: JsonValue) -> Any:
+    """Return what marks a field with words of JSON Schema that its use case checks, or that its answer keeps to."""
+    return Field(json_schema_extra=said)
 
 
 def faults_of(fault: ValidationError) -> list[ErrorDetails]:

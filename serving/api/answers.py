@@ -10,15 +10,15 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Annotated, NotRequired
 
-from pydantic import Field
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from prefilter.models.scored import FAST, FULL, Evidence, Scored
+from prefilter.serving.body_reader import hint
 from prefilter.serving.policy.policy import Because, Outcome, Policy
 
-OutcomeWord = Annotated[str, Field(json_schema_extra={"enum": [outcome.value for outcome in Outcome]})]
-Stage = Annotated[str, Field(json_schema_extra={"enum": [FAST, FULL]})]
+OutcomeWord = Annotated[str, hint(enum=[outcome.value for outcome in Outcome])]
+Stage = Annotated[str, hint(enum=[FAST, FULL])]
 
 
 class Ground(TypedDict):

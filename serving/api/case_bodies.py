@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, NotRequired
 
-from pydantic import Field, with_config
+from pydantic import with_config
 from typing_extensions import TypedDict
 
-from prefilter.serving.body_reader import CLOSED, BodyReader, DescribedAs, JsonObject, Storable
+from prefilter.serving.body_reader import CLOSED, BodyReader, DescribedAs, JsonObject, Storable, hint
 from prefilter.serving.triage import ClaimedCase, QueueView
 from prefilter.serving.triage.claimed_case import Lease, RevealedText
 from prefilter.serving.triage.review import ReviewReceipt
 
-LabelWord = Annotated[str, Field(json_schema_extra={"enum": ["yes", "no", "unsure"]})]
-ResolutionWord = Annotated[str, Field(json_schema_extra={"enum": ["allow", "block"]})]
+LabelWord = Annotated[str, hint(enum=["yes", "no", "unsure"])]
+ResolutionWord = Annotated[str, hint(enum=["allow", "block"])]
 
 
 @with_config(CLOSED)
@@ -29,8 +29,8 @@ class ReviewBody(TypedDict):
 
     lease_token: Storable
     labels: Annotated[JsonObject, DescribedAs(dict[str, LabelWord])]
-    outcome: Annotated[Storable, Field(json_schema_extra={"enum": ["allow", "block"]})]
-    severity: NotRequired[Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": 7})] | None]
+    outcome: Annotated[Storable, hint(enum=["allow", "block"])]
+    severity: NotRequired[Annotated[int, hint(minimum=1, maximum=7)] | None]
     reason: NotRequired[Storable | None]
     note: NotRequired[Storable | None]
 
@@ -66,7 +66,7 @@ class MaskedCase(TypedDict):
 
     id: str
     category: str | None
-    severity_band: Annotated[str, Field(json_schema_extra={"enum": ["low", "medium", "high", "unknown"]})]
+    severity_band: Annotated[str, hint(enum=["low", "medium", "high", "unknown"])]
     text_masked: str
     context_masked: str | None
     spans: list[CaseSpan]
@@ -102,7 +102,7 @@ class ClaimAnswer(TypedDict):
 class StatusAnswer(TypedDict):
     """What became of a case."""
 
-    status: Annotated[str, Field(json_schema_extra={"enum": ["open", "escalated"]})]
+    status: Annotated[str, hint(enum=["open", "escalated"])]
 
 
 class RevealAnswer(TypedDict):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, NotRequired
 
-from pydantic import Field, with_config
+from pydantic import with_config
 from typing_extensions import TypedDict
 
 from prefilter.serving.api.answers import Ground, OutcomeWord, PolicyName, Stage, Tokens
-from prefilter.serving.body_reader import CLOSED, BodyReader
+from prefilter.serving.body_reader import CLOSED, BodyReader, hint
 
 
 @with_config(CLOSED)
 class AppealBody(TypedDict):
     """The text that was decided and its context, which were not kept."""
 
-    text: Annotated[str, Field(json_schema_extra={"minLength": 1})]
+    text: Annotated[str, hint(minLength=1)]
     context: NotRequired[str | None]
 
 

@@ -16,12 +16,12 @@ from typing_extensions import TypedDict
 
 from prefilter.models.text.context import check_context, given_context
 from prefilter.models.text.normalisation import RowError, check_text
-from prefilter.serving.body_reader import CLOSED, faults_of
+from prefilter.serving.body_reader import CLOSED, faults_of, hint
 from prefilter.serving.item import BadRow, Item
 from prefilter.serving.json_reader import Doubled, is_storable, unknown_name
 
 _MAX_LANGUAGE_CHARS = 35
-_NOT_EMPTY = Field(json_schema_extra={"minLength": 1})
+_NOT_EMPTY = hint(minLength=1)
 
 
 @with_config(CLOSED)
@@ -33,7 +33,7 @@ class ItemBody(TypedDict):
     language: NotRequired[str | None]
     source: NotRequired[str | None]
     context: NotRequired[
-        Annotated[str, Field(description="What the text answers; a row error if the model reads none.")] | None
+        Annotated[str, Field(description="The context of the text; a row error if the model reads none.")] | None
     ]
 
 
@@ -52,7 +52,6 @@ _WORDS: Mapping[tuple[str, str], tuple[str, RowError]] = {
 own rules say what is wrong, their type included."""
 Faults = Mapping[str, RowError]
 _NONE: Faults = {}
-
 
 
 def read_items(
@@ -106,6 +105,7 @@ def _row(value: object, shape: Faults, max_text_chars: int | None, max_id_chars:
         or (None if source is None else _check_short(source, "source", max_id_chars))
         or check_text(get("text"), max_chars=max_text_chars)
         or (None if context is None else check_context(context, max_chars=max_text_chars))
+        or (None if shape is _NONE else _UNREADABLE)  # no fault is passed over, whatever it may be
     )
     if error is not None:
         return BadRow(item_id, error)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, NotRequired
 
-from pydantic import Field, with_config
+from pydantic import with_config
 from typing_extensions import TypedDict
 
 from prefilter.serving.auth import ROLES
-from prefilter.serving.body_reader import CLOSED, BodyReader, Storable
+from prefilter.serving.body_reader import CLOSED, BodyReader, Storable, hint
 
-Role = Annotated[str, Field(json_schema_extra={"enum": list(ROLES)})]
+Role = Annotated[str, hint(enum=list(ROLES))]
 
 
 @with_config(CLOSED)
 class NewKeyBody(TypedDict):
     """Whose key is made, and for what."""
 
-    role: Annotated[Storable, Field(json_schema_extra={"enum": list(ROLES)})]
+    role: Annotated[Storable, hint(enum=list(ROLES))]
     name: Storable
 
 
@@ -25,7 +25,7 @@ class NewKeyBody(TypedDict):
 class RotationBody(TypedDict):
     """How long the old key stays valid."""
 
-    grace_seconds: NotRequired[Annotated[int, Field(json_schema_extra={"minimum": 0})] | None]
+    grace_seconds: NotRequired[Annotated[int, hint(minimum=0)] | None]
 
 
 NEW_KEY, ROTATION = BodyReader(NewKeyBody), BodyReader(RotationBody)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
 from typing_extensions import TypedDict
+
+from prefilter.serving.body_reader import hint
 
 
 class AliveAnswer(TypedDict):
     """The process answers."""
 
-    status: Annotated[str, Field(json_schema_extra={"const": "alive"})]
+    status: Annotated[str, hint(const="alive")]
 
 
 class ReadyAnswer(TypedDict):
     """The model and the database answer."""
 
-    status: Annotated[str, Field(json_schema_extra={"const": "ready"})]
+    status: Annotated[str, hint(const="ready")]
     model_version: str
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, NotRequired
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from prefilter.serving.body_reader import CLOSED, BodyReader, DescribedAs, JsonObject, Storable
+from prefilter.serving.body_reader import CLOSED, BodyReader, DescribedAs, JsonObject, Storable, hint
 from prefilter.serving.policy.policy import MAX_UNSAFE_CHARS
 
 Edge = Annotated[float, Field(ge=0, le=1)] | None
@@ -37,7 +37,7 @@ class PolicyFields(TypedDict):
     """What a policy says."""
 
     categories: CategoriesField
-    unreadable: NotRequired[Annotated[Storable, Field(json_schema_extra={"enum": ["review", "block"]})] | None]
+    unreadable: NotRequired[Annotated[Storable, hint(enum=["review", "block"])] | None]
     enforced: NotRequired[bool | None]
     sources: NotRequired[Annotated[JsonObject, DescribedAs(dict[str, Categories])] | None]
     streaming: NotRequired[Annotated[JsonObject, DescribedAs(StreamingBody)] | None]
@@ -62,7 +62,7 @@ class ChangeBody(TypedDict):
     """Why another version shall decide, and which one its caller saw deciding."""
 
     reason: Storable
-    active_version: NotRequired[Annotated[int, Field(json_schema_extra={"minimum": 0})] | None]
+    active_version: NotRequired[Annotated[int, hint(minimum=0)] | None]
 
 
 DRAFT, WHAT_IF, CHANGE = BodyReader(DraftBody), BodyReader(WhatIfBody), BodyReader(ChangeBody)
@@ -72,7 +72,7 @@ class PolicyVersion(TypedDict):
     """One version of a policy."""
 
     version: int
-    status: Annotated[str, Field(json_schema_extra={"enum": ["draft", "active", "retired"]})]
+    status: Annotated[str, hint(enum=["draft", "active", "retired"])]
     body: dict[str, object]
     reason: str
     created_at: str

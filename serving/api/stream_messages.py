@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, NotRequired
 
-from pydantic import Field, with_config
+from pydantic import with_config
 from typing_extensions import TypedDict
 
 from prefilter.serving.admission.refusal import NativeError, native_body
 from prefilter.serving.api.answers import Ground, OutcomeWord, PolicyName, grounds_of, named, scores_of
-from prefilter.serving.body_reader import CLOSED, BodyReader
+from prefilter.serving.body_reader import CLOSED, BodyReader, hint
 from prefilter.serving.errors import BadRequest, PrefilterError
 from prefilter.serving.json_reader import read_json
 from prefilter.serving.policy.policy import Outcome
@@ -25,14 +25,14 @@ class StartMessage(TypedDict):
     language: NotRequired[str | None]
     source: NotRequired[str | None]
     context: NotRequired[str | None]
-    type: Annotated[str, Field(json_schema_extra={"const": "start"})]
+    type: Annotated[str, hint(const="start")]
 
 
 @with_config(CLOSED)
 class TextMessage(TypedDict):
     """More of the text, cut anywhere."""
 
-    type: Annotated[str, Field(json_schema_extra={"const": "text"})]
+    type: Annotated[str, hint(const="text")]
     text: str
 
 
@@ -40,13 +40,13 @@ class TextMessage(TypedDict):
 class EndMessage(TypedDict):
     """Nothing follows."""
 
-    type: Annotated[str, Field(json_schema_extra={"const": "end"})]
+    type: Annotated[str, hint(const="end")]
 
 
 class StartedEvent(TypedDict):
     """The first event: what the policy promises of this stream."""
 
-    type: Annotated[str, Field(json_schema_extra={"const": "started"})]
+    type: Annotated[str, hint(const="started")]
     max_unsafe_chars: int
     enforced: bool
     policy: PolicyName
@@ -56,14 +56,14 @@ class StartedEvent(TypedDict):
 class ReleaseEvent(TypedDict):
     """Text that may be shown; all of them together are the text up to there."""
 
-    type: Annotated[str, Field(json_schema_extra={"const": "release"})]
+    type: Annotated[str, hint(const="release")]
     text: str
 
 
 class EndedEvent(TypedDict):
     """The last event of a text that was released whole, or cut."""
 
-    type: Annotated[str, Field(json_schema_extra={"enum": ["done", "cut"]})]
+    type: Annotated[str, hint(enum=["done", "cut"])]
     outcome: OutcomeWord
     because: list[Ground]
     enforced: bool
@@ -79,7 +79,7 @@ class EndedEvent(TypedDict):
 class FailedEvent(NativeError):
     """The last event of a stream that could not go on: what has not gone out stays held back."""
 
-    type: Annotated[str, Field(json_schema_extra={"const": "error"})]
+    type: Annotated[str, hint(const="error")]
     released_chars: NotRequired[int]
 
 

@@ -26,7 +26,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from prefilter.serving.api.item_body import read_items
-from prefilter.serving.body_reader import CLOSED, SINGLE, WORDS, BodyReader, DescribedAs, JsonObject, faults_of
+from prefilter.serving.body_reader import CLOSED, SINGLE, WORDS, BodyReader, DescribedAs, JsonObject, faults_of, hint
 from prefilter.serving.errors import BadRequest
 from prefilter.serving.item import BadRow, Item
 from prefilter.serving.json_reader import unknown_name
@@ -52,11 +52,11 @@ def _kind(value: object) -> str | None:
 class TextPart(TypedDict):
     """A part of one text."""
 
-    type: Annotated[str, AfterValidator(_check_part_type), Field(json_schema_extra={"const": "text"})]
+    type: Annotated[str, AfterValidator(_check_part_type), hint(const="text")]
     text: str
 
 
-Text = Annotated[str, Field(json_schema_extra={"minLength": 1})]
+Text = Annotated[str, hint(minLength=1)]
 _SOME = Field(fail_fast=True, json_schema_extra={"minItems": 1})
 """A list of which the first wrong entry is the error: a million of them would be as many errors."""
 Input = Annotated[

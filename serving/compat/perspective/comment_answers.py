@@ -7,6 +7,8 @@ from typing import Annotated, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from prefilter.serving.body_reader import hint
+
 PROBABILITY = "PROBABILITY"
 
 
@@ -14,7 +16,7 @@ class CommentScore(TypedDict):
     """A score and its kind, of which there is one."""
 
     value: Annotated[float, Field(ge=0, le=1)]
-    type: Annotated[str, Field(json_schema_extra={"const": PROBABILITY})]
+    type: Annotated[str, hint(const=PROBABILITY)]
 
 
 class CommentSpanScore(TypedDict):
