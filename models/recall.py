@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from prefilter.models.text.windows import Window
 
-Run = TypeVar("Run")
+if TYPE_CHECKING:  # who follows a stream need not load the network's library
+    from prefilter.models.onnx_network import Run
+
 Piece = TypeVar("Piece")
+Answer = TypeVar("Answer")
 
 
 def digest(window: Window) -> bytes:
@@ -23,7 +26,7 @@ def digest(window: Window) -> bytes:
     return hashlib.blake2b(window.ids.tobytes() + window.types.tobytes(), digest_size=16).digest()
 
 
-class Recall(Generic[Piece, Run]):
+class Recall(Generic[Piece, Answer]):
     """The windows of one text as it was last prepared, and what is known of them. For one text at a time."""
 
     def __init__(
@@ -34,14 +37,14 @@ class Recall(Generic[Piece, Run]):
         """`digest_of` tells windows apart; `span_of` says where one begins, and up to where the text must stay as
         it is for it to stay (`Window.decided`)."""
         self._digest_of, self._span_of = digest_of, span_of
-        self._runs: dict[bytes, Run] = {}
+        self._runs: dict[bytes, Answer] = {}
         self._digests: list[bytes] = []
         self._closed: list[bytes] = []
         self.spans: tuple[tuple[int, int], ...] = ()
         self.ran = 0
         """How many windows the network has run for this text so far."""
 
-    def known(self, windows: Sequence[Piece]) -> list[Run | None]:
+    def known(self, windows: Sequence[Piece]) -> list[Answer | None]:
         """Return what is known of each window, None where it must be run; the windows of before are forgotten."""
         self._digests = [self._digest_of(window) for window in windows]
         found = [self._runs.get(key) for key in self._digests]
@@ -49,7 +52,7 @@ class Recall(Generic[Piece, Run]):
         self.spans = tuple(self._span_of(window) for window in windows)
         return found
 
-    def learn(self, window: Piece, run: Run) -> None:
+    def learn(self, window: Piece, run: Answer) -> None:
         """Keep what the network said of a window."""
         self._runs[self._digest_of(window)] = run
         self.ran += 1
@@ -76,6 +79,6 @@ class Recall(Generic[Piece, Run]):
         return None
 
 
-def of_text() -> Recall[Window, object]:
+def of_text() -> Recall[Window, Run]:
     """Return the recall of one growing text."""
     return Recall(digest, lambda window: (window.start, window.decided))

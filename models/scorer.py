@@ -16,32 +16,22 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
-from prefilter.models import manifest as manifests
-from prefilter.models.calibrator import CalibrationError, Calibrator
-from prefilter.models.fast.clearance import Clearance
-from prefilter.models.fast.fast_stage import FastStageError
-from prefilter.models.labels import HEADS
+from prefilter.models.artefact import Artefact, ArtefactError
+from prefilter.models.evidence import EVIDENCE_COUNT, deciding_windows, marked_spans
 from prefilter.models.manifest import Manifest
 from prefilter.models.marker import Marker
-from prefilter.models.onnx_network import Network, NetworkError, Run
-from prefilter.models.registry import resolve
-from prefilter.models.scored import Evidence, Scored
+from prefilter.models.onnx_network import Run
+from prefilter.models.scored import Scored
 from prefilter.models.text.context import check_context, given_context, unsupported
 from prefilter.models.text.language import read
 from prefilter.models.text.normalisation import MAX_CHARS, check_text, normalise
-from prefilter.models.text.windows import MIN_ROOM, Window, context_pieces, load_tokenizer, windows
-
-if TYPE_CHECKING:  # it locks files as only POSIX does; the scorer runs anywhere
-    from prefilter.models.repeats.repeats import Repeats
+from prefilter.models.text.windows import Window, context_pieces, windows
 
 INTERNAL_FAULT = "internal_fault"
-EVIDENCE_SCORE, EVIDENCE_COUNT = 0.3, 3
 SELF_TEST = ("The library opens at nine and closes at six.", "A second, longer text about bread. " * 40)
 
 T = TypeVar("T")
@@ -72,38 +62,48 @@ class Prepared:
         return sum(len(window.ids) for window in self.windows)
 
 
+class RepeatStore(Protocol):
+    """What the scorer needs of a store of answers given before; who makes the scorer owns it."""
+
+    def serves(self, manifest: Manifest) -> bool:
+        """Whether the answers in it are this model's."""
+        ...
+
+    def key(self, normalised: str, text: str, *, language: str | None, context: str | None) -> bytes:
+        """The key of a question: `text` as sent and as `normalised`, its declared language, its context."""
+        ...
+
+    def get(self, key: bytes) -> Scored | None:
+        """The answer kept under a key, None where there is none."""
+        ...
+
+    def put(self, key: bytes, scored: Scored) -> None:
+        """Keep an answer, where it is one to be kept."""
+        ...
+
+
 class Scorer:
     """A loaded model. Thread-safe; `threads` windows are run at once."""
 
     def __init__(
-        self,
-        manifest: Manifest,
-        tokenizer: Tokenizer,
-        calibrator: Calibrator,
-        network: Network,
-        *,
-        clearance: Clearance | None = None,
-        max_chars: int | None = MAX_CHARS,
-        repeats: Repeats | None = None,
+        self, artefact: Artefact, *, max_chars: int | None = MAX_CHARS, repeats: RepeatStore | None = None
     ) -> None:
+        """`repeats`: see `load`. Raises `ScorerError` where they are another model's."""
+        manifest = artefact.manifest
+        if repeats is not None and not repeats.serves(manifest):
+            raise ScorerError(f"the repeats are not those of model {manifest.name}")
         self.manifest = manifest
         self.model_version = manifest.version
         self.categories = manifest.categories
         self.uncalibrated = manifest.uncalibrated
-        self.threads = network.threads
+        self.clearance = artefact.clearance
+        self.threads = artefact.network.threads
         self.max_chars = max_chars
-        self._tokenizer = tokenizer
-        self._unknown: int | None = tokenizer.token_to_id("[UNK]")
-        self._calibrator = calibrator
-        self._network = network
-        self.clearance = clearance
+        self._tokenizer = artefact.tokenizer
+        self._unknown: int | None = artefact.tokenizer.token_to_id("[UNK]")
+        self._calibrator = artefact.calibrator
+        self._network = artefact.network
         self._repeats = repeats
-        if repeats is not None and not repeats.serves(manifest):
-            raise ScorerError(f"the repeats are not those of model {manifest.name}")
-        if manifest.context and not network.reads_context:
-            raise ScorerError(f"model {manifest.name} cannot tell a context from a text")
-        if manifest.window["length"] - 3 - manifest.context < MIN_ROOM:
-            raise ScorerError(f"model {manifest.name} leaves no room beside a context")
 
     @classmethod
     def load(
@@ -112,7 +112,7 @@ class Scorer:
         *,
         threads: int = 1,
         max_chars: int | None = MAX_CHARS,
-        repeats: Repeats | None = None,
+        repeats: RepeatStore | None = None,
     ) -> Scorer:
         """The model by name, by folder, or the default one, which runs `threads` windows at once.
 
@@ -122,29 +122,11 @@ class Scorer:
         """
         if threads < 1:
             raise ValueError("threads must be at least 1")
-        folder = resolve(model)
-        manifest = manifests.verify(folder)
         try:
-            tokenizer = load_tokenizer(manifest.read(folder, manifests.TOKENIZER))
-            calibrator = Calibrator.from_json(manifest.read(folder, manifests.CALIBRATION))
-            network = Network(
-                manifest.read(folder, manifests.MODEL),
-                threads=threads,
-                heads=len(manifest.heads),
-                evidence=bool(manifest.spans),
-            )
-            clearance = Clearance.load(manifest, folder, tokenizer)
-        except manifests.ManifestError:
-            raise
-        except (CalibrationError, NetworkError, FastStageError) as error:
-            raise ScorerError(f"model {manifest.name}: {error}") from error
-        except Exception as error:
-            raise ScorerError(f"model {manifest.name} cannot be loaded: {type(error).__name__}") from error
-        if calibrator.heads != manifest.heads or set(manifest.heads) - set(HEADS):
-            raise ScorerError(f"model {manifest.name}: manifest and calibration name different heads")
-        return cls(
-            manifest, tokenizer, calibrator, network, clearance=clearance, max_chars=max_chars, repeats=repeats
-        )
+            artefact = Artefact.open(model, threads=threads)
+        except ArtefactError as error:
+            raise ScorerError(str(error)) from error
+        return cls(artefact, max_chars=max_chars, repeats=repeats)
 
     @property
     def reads_context(self) -> bool:
@@ -271,7 +253,7 @@ class Scorer:
         declared: str | None,
         context: str | None,
         certificate: str | None,
-        repeats: Repeats | None,
+        repeats: RepeatStore | None,
     ) -> Prepared | Scored:
         normalised = normalise(text)
         # Before the repeats: clearing costs less than a look-up, and so no answer depends on what came before.
@@ -306,7 +288,11 @@ class Scorer:
         marks = [run.marks for run in runs if run.marks is not None]
         probabilities, deciding = self._calibrator.apply(np.stack([run.logits for run in runs]))
         scores = dict(zip(self.manifest.heads, probabilities, strict=True))
-        ranked = _ranked(text, cut, scores, deciding)
+        ranked = deciding_windows(text, cut, scores, deciding)
+        spans = tuple(ranked)
+        if marks:
+            heads, edges = self.manifest.heads, self.manifest.spans
+            spans = marked_spans(Marker(text, cut, marks), ranked, deciding, heads=heads, edges=edges)
         return Scored(
             scores,
             tokens_seen=prepared.tokens_total,
@@ -314,7 +300,7 @@ class Scorer:
             windows=len(cut),
             evidence=tuple(ranked[:EVIDENCE_COUNT]),
             language=prepared.language,
-            spans=self._spans(Marker(text, cut, marks), ranked, deciding) if marks else tuple(ranked),
+            spans=spans,
             context_seen=prepared.context_seen,
             context_total=prepared.context_total,
         )
@@ -324,17 +310,6 @@ class Scorer:
         pieces = sum(len(w.pieces) for w in cut)
         unknown = sum(int((w.ids[1 : 1 + len(w.pieces)] == self._unknown).sum()) for w in cut)
         return unknown / pieces if pieces else 1.0
-
-    def _spans(
-        self, marker: Marker, ranked: list[Evidence], deciding: NDArray[np.int64]
-    ) -> tuple[Evidence, ...]:
-        """The spans of the heads that count; a head that gives none has its deciding window."""
-        found: list[Evidence] = []
-        for window in ranked:
-            head, edge = self.manifest.heads.index(window.category), self.manifest.spans.get(window.category)
-            spans = [] if edge is None else marker.spans(head, edge=edge, deciding=int(deciding[head]))
-            found += [Evidence(window.category, s.start, s.end, s.strength) for s in spans] or [window]
-        return tuple(found)
 
 
 def _faulted(fault: Exception) -> Scored:
@@ -347,21 +322,4 @@ def _beside(texts: Sequence[object], given: Sequence[T] | None, name: str) -> li
     found: list[T | None] = [None] * len(texts) if given is None else list(given)
     if len(found) != len(texts):
         raise ValueError(f"{len(found)} {name} for {len(texts)} texts")
-    return found
-
-
-def _ranked(
-    text: str, cut: Sequence[Window], scores: dict[str, np.float32], deciding: NDArray[np.int64]
-) -> list[Evidence]:
-    """The deciding windows of the highest head and of all others that count, highest first."""
-    ranked = sorted(enumerate(scores.items()), key=lambda item: -item[1][1])
-    found = []
-    for rank, (head, (name, score)) in enumerate(ranked):
-        if rank and score < EVIDENCE_SCORE:
-            break
-        window = cut[int(deciding[head])]
-        part = text[window.start : window.end]
-        start = window.start + len(part) - len(part.lstrip())
-        end = window.end - (len(part) - len(part.rstrip()))
-        found.append(Evidence(name, start, max(end, start), float(score)))
     return found

@@ -6,14 +6,11 @@ else goes on to the transformer. Without a certificate for exactly the caller's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from tokenizers import Tokenizer
 
 from prefilter.models.fast.fast_stage import Certificate, FastStage, FastStageError
-from prefilter.models.manifest import FAST as FILE
-from prefilter.models.manifest import Manifest
 from prefilter.models.scored import FAST, Scored
 from prefilter.models.text.language import read
 from prefilter.models.text.windows import spellable
@@ -32,12 +29,17 @@ class Clearance:
         self._unspellable = spellable(tokenizer)
 
     @classmethod
-    def load(cls, manifest: Manifest, folder: Path, tokenizer: Tokenizer) -> Clearance | None:
-        """The artefact's, None where it has no fast stage; raises `FastStageError` or `ManifestError`."""
-        if FILE not in manifest.files:
-            return None
-        stage = FastStage.from_bytes(manifest.read(folder, FILE), outputs=manifest.fast.get("outputs", ()))
-        issued = [Certificate.from_json(body) for body in manifest.fast.get("certificates", ())]
+    def from_bytes(
+        cls,
+        data: bytes,
+        *,
+        outputs: Sequence[str],
+        certificates: Sequence[Mapping[str, object]],
+        tokenizer: Tokenizer,
+    ) -> Clearance:
+        """The fast stage in an npz file under the certificates issued for it; raises `FastStageError`."""
+        stage = FastStage.from_bytes(data, outputs=outputs)
+        issued = [Certificate.from_json(body) for body in certificates]
         return cls(stage, {certificate.name: certificate for certificate in issued}, tokenizer)
 
     def certificate_for(self, edges: Mapping[str, float]) -> str | None:

