@@ -7,10 +7,12 @@ import onnx
 import pytest
 import torch
 
-from prefilter.classifier.graph.onnx_export import export_onnx, open_session
+from prefilter.classifier.encoder import encoder_dir
+from prefilter.classifier.graph.graph_session import open_session
+from prefilter.classifier.graph.onnx_export import export_onnx
 from prefilter.classifier.graph.quantisation import quantise
 from prefilter.classifier.graph.smoothing import STRENGTHS, _factor, best_factor, product_error, smooth
-from prefilter.classifier.training.harm_network import HarmNetwork, encoder_dir
+from prefilter.classifier.training.harm_network import HarmNetwork
 
 pytestmark = pytest.mark.timeout(600)
 

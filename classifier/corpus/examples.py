@@ -11,11 +11,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prefilter.classifier.corpus.sources import Source, Spans
+from prefilter.classifier.corpus.sources import Source, Spans, held_out_texts, training_sources
 from prefilter.classifier.recipe import Recipe, SourceRule
 from prefilter.models.labels import HEADS
 from prefilter.models.text.normalisation import check_text, normalise
@@ -81,6 +82,14 @@ def text_key(text: str, context: str = "") -> bytes:
     if context:
         said += "\0" + normalise(context).text.casefold()
     return hashlib.blake2b(said.encode("utf-8"), digest_size=16).digest()
+
+
+def load_examples(recipe: Recipe, data_dir: Path | None) -> tuple[Examples, list[Source]]:
+    """The recipe's sources as examples, without any text of the test suites."""
+    sources = training_sources(recipe, data_dir)
+    held_out = held_out_texts(data_dir, recipe.languages) if data_dir is not None else []
+    held_out += [t for s in sources for t, out in zip(s.texts, s.held_out, strict=True) if out]
+    return build_examples(sources, recipe, held_out=held_out), sources
 
 
 def build_examples(sources: Sequence[Source], recipe: Recipe, *, held_out: Sequence[str] = ()) -> Examples:

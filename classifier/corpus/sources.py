@@ -7,6 +7,7 @@ This file knows columns and licences; it knows neither splits nor weights.
 from __future__ import annotations
 
 import csv
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +66,12 @@ class Source:
     pair: list[str]
     context: list[str]
     spans: list[Spans | None]
+
+
+def data_dir_from_env() -> Path | None:
+    """The folder of labelled data, from PREFILTER_DATA_DIR, or None."""
+    value = os.environ.get("PREFILTER_DATA_DIR")
+    return Path(value) if value else None
 
 
 def is_test_suite(name: str) -> bool:

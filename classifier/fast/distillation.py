@@ -22,7 +22,7 @@ from prefilter.classifier.fast.distil_recipe import DistilRecipe
 from prefilter.classifier.fast.lessons import Lessons
 from prefilter.classifier.fast.student import Kept, Student
 from prefilter.classifier.fast.word_senses import word_senses
-from prefilter.classifier.training.training_record import say
+from prefilter.classifier.run_folder import say
 from prefilter.models.fast.fast_stage import MAX_WORDS, MIN_WORDS
 from prefilter.models.fast.ngrams import FOLDED, Ngrams, ngrams
 from prefilter.models.labels import HEADS

@@ -11,13 +11,12 @@ import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prefilter.classifier.fast.distil_recipe import DistilRecipe
-from prefilter.classifier.release import LIMIT_BYTES
+from prefilter.classifier.release.artefact_folder import artefact_folder
 from prefilter.models import manifest as manifests
 
 HEADING = "## Fast stage"
@@ -28,9 +27,9 @@ def write_artefact(
     teacher: Path,
     store: Path,
     *,
-    arrays: Mapping[str, NDArray[Any]],
+    arrays: Mapping[str, NDArray[np.generic]],
     outputs: Sequence[str],
-    certificates: Sequence[Mapping[str, Any]],
+    certificates: Sequence[Mapping[str, object]],
     taught_by: Mapping[str, int],
 ) -> Path:
     """Write `store/NAME/` from the teacher's folder; returns it. `taught_by`: how many texts of each source.
@@ -38,18 +37,7 @@ def write_artefact(
     Raises ValueError for an artefact above the size limit.
     """
     manifest = manifests.verify(teacher)
-    partial = store / f".{recipe.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    for name in manifest.files:
-        if name != manifests.FAST:
-            shutil.copyfile(teacher / name, partial / name)
-    np.savez_compressed(partial / manifests.FAST, allow_pickle=False, **arrays)
-    card = partial / manifests.CARD
-    kept = card.read_text(encoding="utf-8").partition(HEADING)[0].rstrip()
-    kept = kept.replace(manifest.version, f"{recipe.name}@{recipe.version}")
-    card.write_text(f"{kept}\n\n{_section(outputs, certificates)}\n", encoding="utf-8")
-    dataclasses.replace(
+    with_fast_stage = dataclasses.replace(
         manifest,
         name=recipe.name,
         version=f"{recipe.name}@{recipe.version}",
@@ -60,18 +48,21 @@ def write_artefact(
             "certificates": [dict(c) for c in certificates],
             "taught_by": dict(taught_by),
         },
-    ).write(partial)
-    size = sum(f.stat().st_size for f in partial.iterdir())
-    if size > LIMIT_BYTES:
-        raise ValueError(f"the artefact has {size / 1e6:.1f} MB; the limit is {LIMIT_BYTES / 1e6:.0f}")
-    folder = store / recipe.name
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
-    manifests.verify(folder)
-    return folder
+    )
+    with artefact_folder(store / recipe.name) as folder:
+        for name in manifest.files:
+            if name != manifests.FAST:
+                shutil.copyfile(teacher / name, folder / name)
+        np.savez_compressed(folder / manifests.FAST, allow_pickle=False, **arrays)
+        card = folder / manifests.CARD
+        kept = card.read_text(encoding="utf-8").partition(HEADING)[0].rstrip()
+        kept = kept.replace(manifest.version, with_fast_stage.version)
+        card.write_text(f"{kept}\n\n{_section(outputs, certificates)}\n", encoding="utf-8")
+        with_fast_stage.write(folder)
+    return store / recipe.name
 
 
-def _section(outputs: Sequence[str], certificates: Sequence[Mapping[str, Any]]) -> str:
+def _section(outputs: Sequence[str], certificates: Sequence[Mapping[str, object]]) -> str:
     lines = [
         HEADING,
         "",

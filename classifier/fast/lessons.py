@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from prefilter.classifier.corpus.examples import text_key, unit_interval
 from prefilter.classifier.corpus.sources import SourceError, held_out_texts, is_test_suite, read_catalogue
 from prefilter.classifier.fast.distil_recipe import DistilRecipe
-from prefilter.classifier.training.training_record import say
+from prefilter.classifier.run_folder import say
 from prefilter.models.labels import HEADS
 from prefilter.models.scorer import Scorer
 from prefilter.models.text.normalisation import check_text

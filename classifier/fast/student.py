@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -70,7 +69,7 @@ class Student(nn.Module):
         logits: Tensor = self.second(torch.relu(self.first(torch.cat([self.dropout(pooled), extra], 1))))
         return logits
 
-    def arrays(self, kept: Kept) -> dict[str, NDArray[Any]]:
+    def arrays(self, kept: Kept) -> dict[str, NDArray[np.generic]]:
         """What `models.fast.FastStage` loads."""
         words, pairs = (table.weight.detach().numpy() for table in (self.words, self.pairs))
         scale = np.maximum(np.abs(words).max(axis=0), np.abs(pairs).max(axis=0)) / 127

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from prefilter.classifier.graph.onnx_export import OPSET
+from prefilter.classifier.graph.graph_session import OPSET
 
 
 def int8_product(inner: int, outer: int) -> bytes:

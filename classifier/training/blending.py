@@ -24,7 +24,7 @@ Floats = NDArray[np.float32]
 Tables = tuple[Floats, Floats, Floats]
 
 
-def join(
+def blend_parts(
     network: HarmNetwork,
     recipe: Recipe,
     training: tuple[Tokenised, Examples],

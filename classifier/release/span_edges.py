@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from prefilter.classifier.corpus.examples import Examples
-from prefilter.classifier.graph.onnx_export import open_session
+from prefilter.classifier.graph.graph_session import open_session
 from prefilter.classifier.recipe import Recipe, SourceRule
 from prefilter.models.labels import HEADS
 from prefilter.models.marker import Marker
