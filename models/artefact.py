@@ -19,6 +19,7 @@ from prefilter.models.labels import HEADS
 from prefilter.models.manifest import Manifest, ManifestError
 from prefilter.models.onnx_network import Network, NetworkError
 from prefilter.models.registry import resolve
+from prefilter.models.text.cutter import Cutter
 from prefilter.models.text.windows import MIN_ROOM, load_tokenizer
 
 
@@ -54,6 +55,12 @@ class Artefact:
             raise ArtefactError(f"model {manifest.name} cannot be loaded: {type(error).__name__}") from error
         found._check()
         return found
+
+    @property
+    def cutter(self) -> Cutter:
+        """How the model cuts its texts."""
+        window = self.manifest.window
+        return Cutter(self.tokenizer, window["length"], window["overlap"], self.manifest.context)
 
     def _check(self) -> None:
         manifest = self.manifest

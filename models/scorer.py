@@ -29,7 +29,7 @@ from prefilter.models.scored import Scored
 from prefilter.models.text.context import check_context, given_context, unsupported
 from prefilter.models.text.language import read
 from prefilter.models.text.normalisation import MAX_CHARS, check_text, normalise
-from prefilter.models.text.windows import Window, context_pieces, windows
+from prefilter.models.text.windows import Window
 
 INTERNAL_FAULT = "internal_fault"
 SELF_TEST = ("The library opens at nine and closes at six.", "A second, longer text about bread. " * 40)
@@ -99,7 +99,7 @@ class Scorer:
         self.clearance = artefact.clearance
         self.threads = artefact.network.threads
         self.max_chars = max_chars
-        self._tokenizer = artefact.tokenizer
+        self._cutter = artefact.cutter
         self._unknown: int | None = artefact.tokenizer.token_to_id("[UNK]")
         self._calibrator = artefact.calibrator
         self._network = artefact.network
@@ -266,22 +266,22 @@ class Scorer:
             repeat = repeats.key(normalised.text, text, language=declared, context=context)
             if (known := repeats.get(repeat)) is not None:
                 return known
-        length, overlap = self.manifest.window["length"], self.manifest.window["overlap"]
-        behind, context_total = context_pieces(context or "", self._tokenizer, limit=self.manifest.context)
-        cut, total = windows(normalised, self._tokenizer, length=length, overlap=overlap, context=behind)
-        reading = read(normalised.text, declared=declared, unknown_share=self._unknown_share(cut))
+        cut = self._cutter.cut(normalised, context)
+        reading = read(normalised.text, declared=declared, unknown_share=self._unknown_share(cut.windows))
         if reading.reason is not None:
             unread = Scored(
                 {},
                 unscored=reading.reason,
-                tokens_total=total,
-                context_total=context_total,
+                tokens_total=cut.tokens,
+                context_total=cut.context_total,
                 language=reading.language,
             )
             if repeats is not None and repeat is not None:
                 repeats.put(repeat, unread)
             return unread
-        return Prepared(tuple(cut), text, reading.language, total, len(behind), context_total, repeat)
+        return Prepared(
+            tuple(cut.windows), text, reading.language, cut.tokens, cut.context_seen, cut.context_total, repeat
+        )
 
     def _conclude(self, prepared: Prepared, runs: Sequence[Run]) -> Scored:
         text, cut = prepared.text, prepared.windows

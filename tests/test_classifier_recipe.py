@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from prefilter.classifier.recipe import Recipe, RecipeError
+from prefilter.classifier.recipe import Recipe
+from prefilter.classifier.recipe_tables import RecipeError
 
 RELEASED = Path(__file__).parents[1] / "classifier" / "recipes" / "en-2.toml"
 

@@ -13,7 +13,7 @@ from prefilter.classifier.corpus.batches import tokenise
 from prefilter.classifier.corpus.examples import load_examples
 from prefilter.classifier.encoder import encoder_dir, encoder_tokenizer
 from prefilter.classifier.graph.fidelity import ExportRefused
-from prefilter.classifier.recipe import RecipeError
+from prefilter.classifier.recipe_tables import RecipeError
 from prefilter.classifier.release.release import _left_out, release
 from prefilter.classifier.training.harm_network import HarmNetwork
 from prefilter.classifier.training.trainer import Trainer

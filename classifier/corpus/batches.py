@@ -18,8 +18,9 @@ from prefilter.classifier.corpus.examples import Examples
 from prefilter.classifier.corpus.sources import Spans
 from prefilter.classifier.recipe import Recipe
 from prefilter.models.labels import HEADS
+from prefilter.models.text.cutter import Cutter
 from prefilter.models.text.normalisation import normalise
-from prefilter.models.text.windows import Window, context_pieces, windows
+from prefilter.models.text.windows import Window
 
 UNMARKED = -1
 """The mark of a piece of which nobody said whether it is part of the harm."""
@@ -72,6 +73,11 @@ class Batch:
     rows: NDArray[np.int64]
 
 
+def cutter_of(recipe: Recipe, tokenizer: Tokenizer) -> Cutter:
+    """How a model of this recipe will cut its texts."""
+    return Cutter(tokenizer, recipe.window_length, recipe.window_overlap, recipe.context_length)
+
+
 def tokenise(
     texts: Sequence[str],
     tokenizer: Tokenizer,
@@ -86,14 +92,10 @@ def tokenise(
     types: list[NDArray[np.int8]] = []
     marks: list[NDArray[np.int8]] = []
     owner: list[int] = []
+    cutter = cutter_of(recipe, tokenizer)
     for index, text in enumerate(texts):
-        context = None
-        if contexts is not None and contexts[index] and recipe.context_length:
-            context, _ = context_pieces(contexts[index], tokenizer, limit=recipe.context_length)
-        cut, _ = windows(
-            normalise(text), tokenizer, length=recipe.window_length, overlap=recipe.window_overlap, context=context
-        )
-        for window in cut[:most_windows]:
+        cut = cutter.cut(normalise(text), None if contexts is None else contexts[index])
+        for window in cut.windows[:most_windows]:
             ids.append(window.ids.astype(np.int32))
             types.append(window.types.astype(np.int8))
             marks.append(_marks(window, None if spans is None else spans[index]))

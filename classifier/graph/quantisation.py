@@ -16,7 +16,7 @@ from prefilter.models.labels import HEADS
 
 
 def quantise(fp32: Path, int8: Path) -> None:
-    """Write the int8 graph of a smoothed fp32 graph: MatMul and Attention, per channel, made lean (see `lean_graph`)."""
+    """Write the int8 graph of a smoothed fp32 graph: MatMul and Attention, per channel, then `make_lean`."""
     quantize_dynamic(
         str(fp32),
         str(int8),

@@ -28,7 +28,8 @@ from prefilter.classifier.graph.graph_session import feed, session_logits
 from prefilter.classifier.graph.onnx_export import export_onnx
 from prefilter.classifier.graph.quantisation import quantise
 from prefilter.classifier.graph.smoothing import smooth
-from prefilter.classifier.recipe import Recipe, RecipeError
+from prefilter.classifier.recipe import Recipe
+from prefilter.classifier.recipe_tables import RecipeError
 from prefilter.classifier.release.artefact_folder import artefact_folder
 from prefilter.classifier.release.calibration import HeadFit, fit_calibrator
 from prefilter.classifier.release.model_card import write_card

@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from prefilter.classifier.corpus.batches import cutter_of
 from prefilter.classifier.corpus.examples import Examples
 from prefilter.classifier.graph.graph_session import open_session
 from prefilter.classifier.recipe import Recipe, SourceRule
 from prefilter.models.labels import HEADS
 from prefilter.models.marker import Marker
 from prefilter.models.text.normalisation import normalise
-from prefilter.models.text.windows import Window, context_pieces, windows
+from prefilter.models.text.windows import Window
 
 GRID = np.arange(-4.0, 4.01, 0.25)
 ENOUGH_MARKED = 100
@@ -46,12 +47,9 @@ class Read:
 
 def read_texts(examples: Examples, tokenizer: Tokenizer, recipe: Recipe, graph: Path) -> Iterable[Read]:
     """Every example with the evidence that the graph gives."""
-    session = open_session(graph)
+    session, cutter = open_session(graph), cutter_of(recipe, tokenizer)
     for text, context in zip(examples.texts, examples.contexts, strict=True):
-        answered = context_pieces(context, tokenizer, limit=recipe.context_length)[0] if context else None
-        cut, _ = windows(
-            normalise(text), tokenizer, length=recipe.window_length, overlap=recipe.window_overlap, context=answered
-        )
+        cut = cutter.cut(normalise(text), context).windows
         evidence = []
         for window in cut:
             feed = {"input_ids": window.ids[None], "token_type_ids": window.types[None]}

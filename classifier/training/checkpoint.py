@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from prefilter.classifier.recipe import RecipeError
+from prefilter.classifier.recipe_tables import RecipeError
 from prefilter.classifier.run_folder import CHECKPOINT, say, write_json
 
 
