@@ -1,7 +1,7 @@
 """An artefact opened: the files of one model version as the parts that score, checked to fit each other.
 
-Every file's sha256 is checked before the file is used. Apart from the scorer, so that scoring knows no files and a
-test can put the parts together. Scores nothing and writes nothing.
+Every file's sha256 is checked before the file is used. Separate from the scorer, so that scoring knows no files.
+Scores nothing and writes nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Evidence chosen: which windows and which characters of a scored text speak for its categories.
+"""Evidence chosen: which windows and which words of a scored text are told for which category.
 
 The highest category always has evidence, any other from `EVIDENCE_SCORE` on. `deciding_windows` gives the window that
 decided each of them; `marked_spans` narrows it down to words where the model marks them. Knows windows, scores and

@@ -29,7 +29,7 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class ManifestError(ValueError):
-    """An artefact is not what its manifest says; the message names the file."""
+    """An artefact differs from its manifest; the message names the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +38,8 @@ class Manifest:
 
     `files` maps each file's name to its sha256; `calibration_mix` is the prevalence per category that the
     scores are calibrated to; `uncalibrated` lists the heads whose scores are no probabilities; `window`
-    holds `length`, `overlap` and `context` in word pieces, the last the most that is read of what a text
-    answers (absent or 0: nothing is). `spans` maps each head that gives spans to the log-odds of the output
+    holds `length`, `overlap` and `context` in word pieces, the last the most that is read of a context
+    (absent or 0: nothing is). `spans` maps each head that gives spans to the log-odds of the output
     `evidence` from which on a piece is marked. `fast` tells of the fast stage (see `models.fast`), where there
     is one: `outputs`, what its numbers are, and `certificates`, without which it clears nothing.
     """

@@ -1,12 +1,10 @@
 """The scorer: from texts to calibrated scores, the only code that does this, in evaluation and in service.
 
-A text is prepared (checked, normalised, read for its language, cut into windows) and then finished (the
-network runs, its logits are calibrated); a service does the two on different threads. A text's score is the
-same to the bit alone, in a batch and on any thread (see `network`). A row that breaks the contract has an
-error, a row that cannot be scored a reason; neither touches its neighbours. Where the caller names a
-certificate, the fast stage may clear a text before any of its word pieces is made. A text is scored beside
-its context, what it answers, where the model reads one; language and tokens are the text's. Knows nothing of
-policies, storage or who asks, and never repeats a text.
+A text is prepared (checked, normalised, its language identified, cut into windows) and then finished (the network runs,
+its logits are calibrated); a service does the two on different threads. A text's score is the same to the bit alone, in
+a batch and on any thread (see `onnx_network`). A row that breaks the contract has an error, a row that cannot be scored
+a reason; neither affects its neighbours. Where the caller names a certificate, the fast stage may clear a text before
+it is tokenized. Knows nothing of policies, storage or callers, and never repeats a text.
 """
 
 from __future__ import annotations
@@ -130,7 +128,7 @@ class Scorer:
 
     @property
     def reads_context(self) -> bool:
-        """Whether a text is scored beside what it answers."""
+        """Whether a text is scored beside its context."""
         return bool(self.manifest.context)
 
     def certificate_for(self, edges: Mapping[str, float]) -> str | None:
@@ -157,16 +155,16 @@ class Scorer:
         if isinstance(texts, str | bytes | bytearray):
             raise TypeError("score takes a list of texts; for one text there is score_one")
         declared = _beside(texts, languages, "languages")
-        answered = _beside(texts, contexts, "contexts")
+        beside = _beside(texts, contexts, "contexts")
         allowed = _beside(texts, certificates, "certificates")
 
         def one(text: object, language: str | None, context: object, certificate: str | None) -> Scored:
             return self.score_one(text, language=language, context=context, certificate=certificate)
 
         if self.threads == 1 or len(texts) < 2:
-            return list(map(one, texts, declared, answered, allowed))
+            return list(map(one, texts, declared, beside, allowed))
         with ThreadPoolExecutor(self.threads, thread_name_prefix="score") as pool:
-            return list(pool.map(one, texts, declared, answered, allowed))
+            return list(pool.map(one, texts, declared, beside, allowed))
 
     def score_one(
         self,
@@ -179,7 +177,7 @@ class Scorer:
         """The answer for one text; never raises for what is in it or in its context.
 
         `certificate`: one that `certificate_for` named, under which the fast stage may clear the text; None
-        for the transformer's own scores.
+        for the transformer's scores.
         """
         found = self.prepare(text, language=language, context=context, certificate=certificate)
         return found if isinstance(found, Scored) else self.finish(found)
@@ -198,30 +196,30 @@ class Scorer:
         `keep`: whether its answer may be kept among the repeats, and be one of them.
         """
         error = check_text(text, max_chars=self.max_chars) or check_context(context, max_chars=self.max_chars)
-        answered = given_context(context)
-        if error is None and answered is not None and not self.manifest.context:
+        before = given_context(context)
+        if error is None and before is not None and not self.manifest.context:
             error = unsupported()
         if error is not None:
             return Scored({}, error=error)
         assert isinstance(text, str)
         try:
-            return self._prepare(text, language, answered, certificate, self._repeats if keep else None)
+            return self._prepare(text, language, before, certificate, self._repeats if keep else None)
         except Exception as fault:
             return _faulted(fault)
 
     def run(self, window: Window) -> Run:
-        """What the network says of one window of a prepared text; raises where that is not whole."""
+        """The network's output for one window of a prepared text; raises `NetworkError` where it is not complete."""
         return self._network.run(window)
 
     def finish(self, prepared: Prepared) -> Scored:
-        """The answer for a prepared text: all its windows run, and concluded."""
+        """The answer for a prepared text: every window is run, and the logits are calibrated."""
         try:
             return self.conclude(prepared, [self.run(window) for window in prepared.windows])
         except Exception as fault:
             return _faulted(fault)
 
     def conclude(self, prepared: Prepared, runs: Sequence[Run]) -> Scored:
-        """The answer for a prepared text of which every window was run, in order: the logits, calibrated."""
+        """The answer for a prepared text from the runs of all its windows, in order."""
         try:
             found = self._conclude(prepared, runs)
             if prepared.repeat is not None and self._repeats is not None:
@@ -233,7 +231,7 @@ class Scorer:
     def self_test(self) -> None:
         """Score two known texts twice, beside a context too where one is read.
 
-        Raises `ScorerError` unless all answers are whole and equal.
+        Raises `ScorerError` unless all answers are complete and equal.
         """
         for text in SELF_TEST:
             for context in (None, SELF_TEST[0]) if self.manifest.context else (None,):
@@ -256,7 +254,7 @@ class Scorer:
         repeats: RepeatStore | None,
     ) -> Prepared | Scored:
         normalised = normalise(text)
-        # Before the repeats: clearing costs less than a look-up, and so no answer depends on what came before.
+        # Before the repeats: clearing costs less than a look-up, and no answer depends on what was kept before.
         if certificate is not None and context is None and self.clearance is not None:
             cleared = self.clearance.answer(normalised.text, declared, certificate)
             if cleared is not None:
@@ -306,7 +304,7 @@ class Scorer:
         )
 
     def _unknown_share(self, cut: list[Window]) -> float:
-        """Unknown word pieces among all of the text; a text without any piece is unknown altogether."""
+        """The share of unknown word pieces in a text; 1 for a text without any piece."""
         pieces = sum(len(w.pieces) for w in cut)
         unknown = sum(int((w.ids[1 : 1 + len(w.pieces)] == self._unknown).sum()) for w in cut)
         return unknown / pieces if pieces else 1.0
@@ -318,7 +316,7 @@ def _faulted(fault: Exception) -> Scored:
 
 
 def _beside(texts: Sequence[object], given: Sequence[T] | None, name: str) -> list[T | None]:
-    """What stands beside each text; raises ValueError for another number of them."""
+    """One value per text; raises ValueError for another number of them."""
     found: list[T | None] = [None] * len(texts) if given is None else list(given)
     if len(found) != len(texts):
         raise ValueError(f"{len(found)} {name} for {len(texts)} texts")

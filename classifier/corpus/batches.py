@@ -23,7 +23,7 @@ from prefilter.models.text.normalisation import normalise
 from prefilter.models.text.windows import Window
 
 UNMARKED = -1
-"""The mark of a piece of which nobody said whether it is part of the harm."""
+"""The mark of a piece for which nobody judged whether it is part of the harm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Tokenised:
     """The windows of `n` texts laid end to end: window `w` is `ids[starts[w]:starts[w+1]]`, of text `text[w]`.
 
     `types`: 0 for the text's pieces, 1 for its context's. `marks`: 1 for a piece that people marked, 0 for one that
-    they did not, `UNMARKED` where nobody looked. Both int8, beside `ids`.
+    they did not, `UNMARKED` where nobody judged. Both int8, beside `ids`.
     """
 
     ids: NDArray[np.int32]

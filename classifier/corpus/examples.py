@@ -1,8 +1,8 @@
-"""Examples: labelled texts of all sources, each text once, split so that no text or pair stands in two splits.
+"""Examples: labelled texts of all sources, each text once, split so that no text or pair is in two splits.
 
-Text identity is the normalised, case-folded text together with what it answers. Rows that share it, or a pair, form one
-group, and a group goes to train, calibration or development as a whole, by a hash of its key: adding a source moves no
-old row. Texts that occur in a test suite or in a test row are dropped before anything else, whatever they answer.
+A text's identity is the normalised, case-folded text together with its context. Rows that share a text or a pair form
+one group, and a group goes to train, calibration or development as a whole, by a hash of its key: adding a source moves
+no old row. Texts that occur in a test suite or in a test row are dropped before anything else, whatever their context.
 Knows labels and weights; knows nothing of tokens or networks.
 """
 
@@ -23,7 +23,7 @@ from prefilter.models.text.normalisation import check_text, normalise
 
 SPLITS = ("train", "calibration", "development")
 WEAK, HUMAN = 1, 2
-"""How good a known label is; 0 stands for none, or a presumed one."""
+"""How good a known label is; 0 means none, or a presumed one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Examples:
     `labels`, `weights`: float32 [n, heads]. `known`: bool [n, heads], True where the
     source itself says so and nothing was presumed; `human`: True where a person did. `source`: index into
     `source_names`. `split`: index into `SPLITS`. `share`: float32 [n], the chance that one pass over the data takes the
-    example, below 1 for those of large sources. `contexts`: what each text answers ("" for nothing); `spans`: the
-    characters people marked in it, None where nobody looked.
+    example, below 1 for those of large sources. `contexts`: each text's context ("" for none); `spans`: the
+    characters people marked in it, None where nobody judged.
     """
 
     texts: list[str]
@@ -76,7 +76,7 @@ class Examples:
 def text_key(text: str, context: str = "") -> bytes:
     """16 bytes that two texts share when they are the same after normalisation and case folding.
 
-    A text that answers something is another one than the same text by itself.
+    A text with a context is another one than the same text without.
     """
     said = normalise(text).text.casefold()
     if context:
@@ -227,7 +227,7 @@ def _merge(
 
 
 def _split_groups(bare: list[bytes], pairs: list[str], recipe: Recipe) -> NDArray[np.int8]:
-    """The split of each row: rows of one text, whatever it answers, and of one pair share the smallest key's fate."""
+    """The split of each row: rows of one text, whatever its context, and of one pair follow the smallest key."""
     first: dict[bytes, int] = {}
     node_of_row = [first.setdefault(key, len(first)) for key in bare]
     keys = list(first)

@@ -1,4 +1,7 @@
-"""The recipe of a fast stage: which texts teach it, how large it is and how long it learns, in one TOML file."""
+"""The recipe of a fast stage: which texts teach it, how large it is and how long it learns, in one TOML file.
+
+Knows names of sources and policies and numbers; reads no data.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The release of a fast stage: the teacher's artefact again, with the fast stage and its certificates beside it.
+"""The release of a fast stage: the teacher's artefact again, with the fast stage and its certificates added.
 
-Network, tokenizer and calibration are copied byte for byte, so no score changes; the version does, since a text may
-now be answered by another stage. The arrays lie in a plain npz file. Issues nothing and judges nothing.
+Network, tokenizer and calibration are copied byte for byte, so no score changes; the version does, since a text may now
+be answered by another stage. The arrays are a plain npz file. Issues and judges nothing.
 """
 
 from __future__ import annotations

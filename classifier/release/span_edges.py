@@ -1,8 +1,8 @@
-"""Edges fitted: from which evidence on a word is marked, head by head, on texts that people marked.
+"""Span edges fitted: from which evidence on a word is marked, head by head, on texts that people marked.
 
 On the calibration split, by the int8 graph that ships. Where enough texts are marked, the edge is the one with the best
 mean character F1 (SemEval-2021 task 5, Pavlopoulos et al. 2021) of what reaches it, a source counting by its
-`span_weight`. A head that nobody marked for takes the edge at which it marks as large a share of its harmful texts'
+`span_weight`. A head without marked texts takes the edge at which it marks as large a share of its harmful texts'
 pieces as `toxicity` does of its own: a convention, not a measurement, and the model card says which heads have which.
 """
 
@@ -60,7 +60,7 @@ def read_texts(examples: Examples, tokenizer: Tokenizer, recipe: Recipe, graph: 
 def fit_edges(
     examples: Examples, tokenizer: Tokenizer, recipe: Recipe, graph: Path, *, trained: Sequence[str]
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Edges of the `trained` heads, and the F1 of those that marked texts decided; {} where nobody marked anything."""
+    """Edges of the `trained` heads, and the F1 of those fitted on marked texts; {} where there are no marked texts."""
     rng = np.random.default_rng(recipe.seed)
     marked = np.array([s is not None for s in examples.spans], dtype=bool)
     rules = [recipe.sources.get(name, SourceRule()) for name in examples.source_names]

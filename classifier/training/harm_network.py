@@ -1,11 +1,10 @@
 """The network: a pretrained encoder, attention pooling per head, a linear layer per head, and a wide part beside it.
 
-Each head looks at the text through its own attention over the text's pieces, joined with their mean and maximum; so
-`sexual` may rest on two words while `violence` reads the sentence. What a head's attention adds up, its *evidence* per
-piece, is an output too: it says which words the score rests on, and training on marked texts teaches it to say so
-well. A context (what the text answers) is read by the encoder and never pooled: only the text is judged. One logit per
-head, independent sigmoids: harms are not exclusive. This file knows torch and transformers, and neither data nor
-calibration.
+Each head has its own attention over the text's pieces, joined with their mean and maximum; so `sexual` may rest on two
+words while `violence` reads the sentence. What a head's attention adds up, its *evidence* per piece, is an output too:
+it shows which words the score rests on, and marked texts train it. A context is read by the encoder and never pooled:
+only the text is judged. One logit per head, independent sigmoids: harms are not exclusive. Knows torch and
+transformers, and neither data nor calibration.
 """
 
 from __future__ import annotations
@@ -85,7 +84,7 @@ class HarmNetwork(nn.Module):
         return self.finish(logits, input_ids, keep), evidence
 
     def encode(self, input_ids: Tensor, attention_mask: Tensor | None, types: Tensor) -> Tensor:
-        """The encoder's states [batch, tokens, hidden]; an encoder without segments hears nothing of them."""
+        """The encoder's states [batch, tokens, hidden]; an encoder without segments ignores them."""
         segments = {"token_type_ids": types} if getattr(self.encoder.config, "type_vocab_size", 0) > 1 else {}
         states: Tensor = self.encoder(
             input_ids=input_ids, attention_mask=attention_mask, **segments
@@ -104,7 +103,7 @@ class HarmNetwork(nn.Module):
         return logits, evidence
 
     def finish(self, logits: Tensor, input_ids: Tensor, keep: Tensor) -> Tensor:
-        """Add the wide part to the deep part's logits, then let each head hear the others by `blend`."""
+        """Add the wide part to the deep part's logits, then mix the heads by `blend`."""
         first, last = self.marks
         said = keep * (input_ids != first) * (input_ids != last)
         blended: Tensor = (logits + self.wide(input_ids, said.to(logits.dtype))) @ self.blend

@@ -157,7 +157,7 @@ class Trainer:
                 self.average[key].lerp_(value, 1 - decay)
 
     def _loss(self, batch: Batch) -> Tensor:
-        """The loss of one batch by the deep part alone; until the heads are warm the encoder stands still."""
+        """The loss of one batch by the deep part alone; until the heads are warm the encoder is frozen."""
         ids, mask, types, marks = (
             torch.from_numpy(a).to(self.device) for a in (batch.ids, batch.mask, batch.types, batch.marks)
         )

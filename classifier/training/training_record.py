@@ -1,4 +1,7 @@
-"""The training record: what a finished run says of itself in `training.json`, and the model card repeats."""
+"""The training record: recipe, machine, figures and duration of a finished run, in `training.json`.
+
+The manifest and the model card repeat it. Knows names and types, not how a run goes.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Clearance: the fast stage of an artefact with its certificates, and the only place where it answers a text.
 
-It answers a text that a certificate clears and that the model can read for certain, and no other; everything
-else goes on to the transformer. Without a certificate for exactly the caller's edges nothing is cleared.
+It answers a text that a certificate clears and that is certainly in a language the model reads, and no other; all
+others go on to the transformer. Without a certificate for exactly the caller's edges nothing is cleared.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from prefilter.models.text.windows import spellable
 
 
 class Clearance:
-    """The leave an artefact's fast stage has."""
+    """A fast stage and the certificates under which it may clear."""
 
     def __init__(self, stage: FastStage, certificates: Mapping[str, Certificate], tokenizer: Tokenizer) -> None:
         """Raises `FastStageError` for a certificate whose verdict the stage does not give."""
@@ -52,10 +52,10 @@ class Clearance:
 
         Raises KeyError for a certificate that was not issued.
         """
-        leave = self.certificates[certificate]
+        issued = self.certificates[certificate]
         if not text.isascii() and self._unspellable.search(text) is not None:
             return None
-        scores = self.stage.clear(text, leave)
+        scores = self.stage.clear(text, issued)
         if scores is None:
             return None
         reading = read(text, declared=declared, unknown_share=0.0)

@@ -1,12 +1,11 @@
-"""The fast stage: a small static-embedding model that clears what is plainly harmless, and nothing else.
+"""The fast stage: a small static-embedding model that clears what is certainly harmless, and nothing else.
 
-Each word and each pair of words has a vector (int8, by hash bucket); a text is the highest mean of its vectors
-over windows of two lengths and the mean over all of it, and two small dense layers read an estimate of every
-head's score and one verdict per certified policy from that. It was taught by the transformer's own scores. It
-may only clear: a text whose verdict lies under a certificate's cut, with every estimate under its edge. The cut
-comes from a certificate in the manifest, issued on texts that neither model was trained on, and holds for
-exactly the edges it names. A text is judged alone, so it has the same verdict wherever it stands (on one CPU
-family). Knows no policies; a certificate only names edges.
+Each word and each pair of words has a vector (int8, by hash bucket); a text is the highest mean of its vectors over
+windows of two lengths and the mean over all of it, and two small dense layers read an estimate of every head's score
+and one verdict per certified policy from that. It is trained on the transformer's own scores. It clears a text only
+where the verdict is below a certificate's cut and every estimate below its edge. A certificate is issued on texts that
+neither model was trained on, and holds for exactly the edges it names. A text is judged alone, so its verdict is the
+same in any batch (on one CPU family). Knows no policies; a certificate only names edges.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ WIDE, NARROW = 48, 12
 """Words in a window; neighbours share half."""
 BLOCK = NARROW // 2
 MIN_WORDS, MAX_WORDS = 16, 2000
-"""Shorter texts tell too little and cost the transformer least; longer ones it was not taught on."""
+"""Shorter texts hold too little evidence and cost the transformer least; longer ones were not in its training."""
 NARROW_STEPS, NARROW_INSIDE = WIDE // NARROW, (WIDE - NARROW) // (NARROW // 2) + 1
 """Narrow windows from one wide window to the next, and in each."""
 ALLOWANCE = np.float32(3.0)
-"""Log-odds by which a window alone must say more than the whole text to count."""
+"""Log-odds by which a window alone must exceed the whole text to count."""
 UNSEEN_WORD, UNSEEN_PAIR = 0, 1
-"""The rows of `unseen`: what stands for a word, and for a pair, that training did not see often enough."""
+"""The rows of `unseen`: the vector of a word, and of a pair, that training did not see often enough."""
 
 Floats = NDArray[np.float32]
 
@@ -43,7 +42,7 @@ class FastStageError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Leave to clear: under these `edges`, texts whose `verdict` lies below `cut`.
+    """Permission to clear, under these `edges`, texts whose `verdict` is below `cut`.
 
     `edges` maps every category the policy judges to the score from which it is not allowed. `bound`: with
     `confidence`, at most this share of the texts that the transformer would not have allowed is cleared.
