@@ -155,16 +155,16 @@ class Scorer:
         if isinstance(texts, str | bytes | bytearray):
             raise TypeError("score takes a list of texts; for one text there is score_one")
         declared = _beside(texts, languages, "languages")
-        beside = _beside(texts, contexts, "contexts")
+        given = _beside(texts, contexts, "contexts")
         allowed = _beside(texts, certificates, "certificates")
 
         def one(text: object, language: str | None, context: object, certificate: str | None) -> Scored:
             return self.score_one(text, language=language, context=context, certificate=certificate)
 
         if self.threads == 1 or len(texts) < 2:
-            return list(map(one, texts, declared, beside, allowed))
+            return list(map(one, texts, declared, given, allowed))
         with ThreadPoolExecutor(self.threads, thread_name_prefix="score") as pool:
-            return list(pool.map(one, texts, declared, beside, allowed))
+            return list(pool.map(one, texts, declared, given, allowed))
 
     def score_one(
         self,
