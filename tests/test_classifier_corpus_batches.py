@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from prefilter.classifier.corpus.batches import UNMARKED, collate, of_examples, tokenise, training_batches
-from prefilter.classifier.corpus.examples import load_examples
+from prefilter.classifier.corpus.merging import load_examples
 from prefilter.classifier.encoder import encoder_tokenizer
 from training_samples import recipe as small_recipe
 

@@ -10,7 +10,7 @@ import pytest
 from safetensors.torch import load_file
 
 from prefilter.classifier.corpus.batches import tokenise
-from prefilter.classifier.corpus.examples import load_examples
+from prefilter.classifier.corpus.merging import load_examples
 from prefilter.classifier.encoder import encoder_dir, encoder_tokenizer
 from prefilter.classifier.graph.fidelity import ExportRefused
 from prefilter.classifier.recipe_tables import RecipeError

@@ -1,4 +1,7 @@
-"""The summary of a corpus: rows by source and split, positives and known labels by head; counts and no text."""
+"""The summary of a corpus: rows by source and split, positives and known labels by head.
+
+Counts and no text; the manifest and the model card tell from it what a model was trained on.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A probe: one int8 product as an ONNX graph, to learn what a processor can do at best."""
+"""A probe: one int8 product as an ONNX graph, to measure what a processor can do at best.
+
+A benchmark runs it beside the model, so that figures from two machines can be compared.
+"""
 
 from __future__ import annotations
 

@@ -21,7 +21,8 @@ from torch import Tensor
 from prefilter.classifier.corpus.augmentation import augment, join_examples
 from prefilter.classifier.corpus.batches import Batch, Tokenised, collate, of_examples, training_batches
 from prefilter.classifier.corpus.corpus_summary import summarise_corpus
-from prefilter.classifier.corpus.examples import Examples, load_examples
+from prefilter.classifier.corpus.examples import Examples
+from prefilter.classifier.corpus.merging import load_examples
 from prefilter.classifier.corpus.sources import data_dir_from_env
 from prefilter.classifier.encoder import encoder_dir, encoder_marks, encoder_tokenizer
 from prefilter.classifier.recipe import Recipe

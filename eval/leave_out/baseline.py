@@ -156,7 +156,7 @@ def main(
     limit: int | None = None,
 ) -> Path:
     """Fit the baseline on a recipe's training split, judge it on every suite of the plan, write the summary."""
-    from prefilter.classifier.corpus.examples import load_examples
+    from prefilter.classifier.corpus.merging import load_examples
     from prefilter.classifier.corpus.sources import data_dir_from_env
     from prefilter.classifier.recipe import Recipe
 

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefilter.classifier.corpus.batches import of_examples
-from prefilter.classifier.corpus.examples import Examples, load_examples
+from prefilter.classifier.corpus.examples import Examples
+from prefilter.classifier.corpus.merging import load_examples
 from prefilter.classifier.corpus.sources import data_dir_from_env
 from prefilter.classifier.encoder import encoder_tokenizer
 from prefilter.classifier.recipe import Recipe
