@@ -1,1 +1,1 @@
-"""What a model IS once made: the ground floor; imports nothing of ours."""
+"""The ground floor: what a model is once made, and the only code that turns text into scores; imports no other room."""

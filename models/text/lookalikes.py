@@ -17,6 +17,7 @@ from functools import cache, lru_cache
 from importlib import resources
 
 Edit = tuple[int, int, str]
+"""Characters [start, end) of the current text become the string; edits are ordered and do not overlap."""
 
 BLANK_CONTROLS = "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f\x85"
 INVISIBLE = frozenset(

@@ -18,12 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefilter.models.text import lookalikes
+from prefilter.models.text.lookalikes import Edit
 from prefilter.models.text.triggers import BLANKS, triggers
 
 MAX_CHARS = 1_000_000
 Offsets = NDArray[np.int64]
-Edit = tuple[int, int, str]
-"""Characters [start, end) of the current text become the string; edits are ordered and do not overlap."""
 
 ENTITY = re.compile(r"&(?:#0{0,99}[0-9]{1,7};?|#[xX]0{0,99}[0-9a-fA-F]{1,6};?|[A-Za-z][A-Za-z0-9]{1,31};)")
 """As browsers read them: a number needs no semicolon and may begin with zeros."""
