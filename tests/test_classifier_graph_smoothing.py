@@ -23,7 +23,7 @@ def run(path, rows):
 
 
 def window(ids, context):
-    """A window as the graph takes it; the last `context` pieces are what the text answers."""
+    """A window as the graph takes it; the last `context` pieces are the context."""
     types = (np.arange(len(ids)) >= len(ids) - context).astype(np.int64)
     return {"input_ids": ids[None], "token_type_ids": types[None]}
 

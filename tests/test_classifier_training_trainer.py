@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from prefilter.classifier.corpus.batches import tokenise
 from prefilter.classifier.corpus.merging import load_examples
+from prefilter.classifier.corpus.tokenised import tokenise
 from prefilter.classifier.encoder import encoder_dir, encoder_tokenizer
 from prefilter.classifier.graph.fidelity import ExportRefused
 from prefilter.classifier.recipe_tables import RecipeError

@@ -1,4 +1,4 @@
-"""Context: an answer is judged by what it answers, or the row says why not."""
+"""Context: a text is judged beside its context, or the row says why not."""
 
 from __future__ import annotations
 

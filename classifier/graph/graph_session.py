@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from prefilter.classifier.corpus.batches import Tokenised
+from prefilter.classifier.corpus.tokenised import Tokenised
 
 OPSET = 17
 """The version of ONNX's operators that our graphs are written in."""

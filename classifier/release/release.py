@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from prefilter.classifier.corpus.batches import Tokenised, of_examples
 from prefilter.classifier.corpus.corpus_summary import CorpusSummary, summarise_corpus
 from prefilter.classifier.corpus.examples import Examples
 from prefilter.classifier.corpus.merging import load_examples
 from prefilter.classifier.corpus.sources import data_dir_from_env
+from prefilter.classifier.corpus.tokenised import Tokenised, of_examples
 from prefilter.classifier.encoder import encoder_tokenizer, tokenizer_file
 from prefilter.classifier.graph.fidelity import Parity, check_parity, parity
 from prefilter.classifier.graph.graph_session import feed, session_logits

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from prefilter.classifier.corpus.batches import Tokenised
 from prefilter.classifier.corpus.examples import Examples
+from prefilter.classifier.corpus.tokenised import Tokenised
 from prefilter.classifier.graph.fidelity import Parity, flips, outcomes
 from prefilter.classifier.release.calibration import HeadFit, per_text
 from prefilter.classifier.training.training_record import TrainingRecord

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from prefilter.classifier.corpus.batches import cutter_of
 from prefilter.classifier.corpus.examples import Examples
+from prefilter.classifier.corpus.tokenised import cutter_of
 from prefilter.classifier.graph.graph_session import open_session
 from prefilter.classifier.recipe import Recipe, SourceRule
 from prefilter.models.labels import HEADS

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
-from prefilter.classifier.corpus.batches import Tokenised
 from prefilter.classifier.corpus.examples import Examples
+from prefilter.classifier.corpus.tokenised import Tokenised
 from prefilter.classifier.recipe import Recipe
 from prefilter.classifier.training.harm_network import HarmNetwork
 from prefilter.classifier.training.wide_part import fit_wide, piece_counts

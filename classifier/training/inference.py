@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from prefilter.classifier.corpus.batches import Tokenised, collate, ordered_batches
+from prefilter.classifier.corpus.bucket_batches import collate, ordered_batches
+from prefilter.classifier.corpus.tokenised import Tokenised
 from prefilter.classifier.encoder import encoder_dir, encoder_marks, encoder_tokenizer
 from prefilter.classifier.recipe import Recipe
 from prefilter.classifier.run_folder import WEIGHTS

@@ -19,11 +19,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from prefilter.classifier.corpus.augmentation import augment, join_examples
-from prefilter.classifier.corpus.batches import Batch, Tokenised, collate, of_examples, training_batches
+from prefilter.classifier.corpus.bucket_batches import Batch, collate, training_batches
 from prefilter.classifier.corpus.corpus_summary import summarise_corpus
 from prefilter.classifier.corpus.examples import Examples
 from prefilter.classifier.corpus.merging import load_examples
 from prefilter.classifier.corpus.sources import data_dir_from_env
+from prefilter.classifier.corpus.tokenised import Tokenised, of_examples
 from prefilter.classifier.encoder import encoder_dir, encoder_marks, encoder_tokenizer
 from prefilter.classifier.recipe import Recipe
 from prefilter.classifier.run_folder import EXAMPLES, WEIGHTS, run_folder, say, write_json

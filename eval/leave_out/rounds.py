@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prefilter.classifier.corpus.batches import of_examples
 from prefilter.classifier.corpus.examples import Examples
 from prefilter.classifier.corpus.merging import load_examples
 from prefilter.classifier.corpus.sources import data_dir_from_env
+from prefilter.classifier.corpus.tokenised import of_examples
 from prefilter.classifier.encoder import encoder_tokenizer
 from prefilter.classifier.recipe import Recipe
 from prefilter.classifier.release.calibration import per_text
