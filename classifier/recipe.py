@@ -1,25 +1,27 @@
 """A recipe: everything that decides what a trained model becomes, in one TOML file.
 
 The same recipe, the same data and the same seed give the same training run. A recipe knows names of sources and
-numbers; it does not read data. Unknown keys are refused, because a mistyped option silently ignored is a
-different model.
+numbers; it does not read data.
 """
 
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from prefilter.models.known_error import KnownError
+from prefilter.classifier.recipe_tables import (
+    RecipeError,
+    Table,
+    built,
+    listed_tables,
+    named_tables,
+    read_toml,
+    read_values,
+    require,
+)
 from prefilter.models.labels import HEADS
-
-
-class RecipeError(KnownError, ValueError):
-    """The recipe names an unknown key, head or value; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,42 +104,29 @@ class Recipe:
     @classmethod
     def load(cls, path: Path) -> Recipe:
         """Read a recipe from a TOML file; raises `RecipeError` naming what is unknown or of the wrong kind."""
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        return cls.from_mapping(raw, base=path.parent)
+        return cls.from_mapping(read_toml(path), base=path.parent)
 
     @classmethod
-    def from_mapping(cls, raw: Mapping[str, Any], *, base: Path) -> Recipe:
+    def from_mapping(cls, raw: Table, *, base: Path) -> Recipe:
         """Build a recipe from parsed TOML; relative paths of own data are taken from `base`."""
-        refuse_unknown(raw, cls, "recipe")
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
-        values["sources"] = {n: _source_rule(n, rule) for n, rule in raw.get("sources", {}).items()}
-        values["own"] = tuple(_own_data(entry, base) for entry in raw.get("own", ()))
-        missing = {"name", "version"} - set(values)
-        if missing:
-            raise RecipeError(f"the recipe lacks {', '.join(sorted(missing))}")
-        return cls(**values)
+        values = read_values(raw, cls, "recipe")
+        values["sources"] = {n: _source_rule(n, rule) for n, rule in named_tables(raw, "sources").items()}
+        values["own"] = tuple(_own_data(entry, base) for entry in listed_tables(raw, "own"))
+        require(raw, ("name", "version"))
+        return built(cls, values)
 
 
-def refuse_unknown(raw: Mapping[str, Any], kind: type, where: str) -> None:
-    """Raise `RecipeError` for a key that is no field of the dataclass `kind`; `where` says where it stands."""
-    unknown = sorted(set(raw) - {f.name for f in fields(kind)})
-    if unknown:
-        raise RecipeError(f"unknown key in {where}: {', '.join(unknown)}")
-
-
-def _source_rule(name: str, raw: Mapping[str, Any]) -> SourceRule:
-    refuse_unknown(raw, SourceRule, f"sources.{name}")
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
-    rule = SourceRule(**values)
+def _source_rule(name: str, raw: Table) -> SourceRule:
+    rule = built(SourceRule, read_values(raw, SourceRule, f"sources.{name}"))
     strangers = sorted(set(rule.presume_negative) - set(HEADS))
     if strangers:
         raise RecipeError(f"sources.{name}.presume_negative names no head of ours: {', '.join(strangers)}")
     return rule
 
 
-def _own_data(raw: Mapping[str, Any], base: Path) -> OwnData:
-    refuse_unknown(raw, OwnData, "own")
-    if "path" not in raw:
+def _own_data(raw: Table, base: Path) -> OwnData:
+    values = read_values(raw, OwnData, "own")
+    if not isinstance(raw.get("path"), str):
         raise RecipeError("an [[own]] entry lacks path")
-    path = base / raw["path"]
-    return OwnData(**{**raw, "path": path, "name": raw.get("name", path.stem)})
+    path = base / str(raw["path"])
+    return built(OwnData, {"name": path.stem, **values, "path": path})

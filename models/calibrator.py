@@ -1,9 +1,9 @@
 """Calibration applied: from a text's window logits to one probability per head, in NumPy.
 
-Each head takes its highest window, less a little for every further window (many windows make a high one
-likely by chance alone), and maps it to a probability through a curve fitted on a split of its own. The
-curve is a fact of the artefact (`calibration.json`): it is fitted elsewhere and only applied here. Knows
-neither texts nor how the curve was fitted.
+Each head takes its highest window, less a little for every further window (with many windows a high one is likely by
+chance alone), and maps it to a probability through a curve fitted on a split of its own. The curve is part of the
+artefact (`calibration.json`): it is fitted elsewhere and only applied here. Knows neither texts nor how the curve was
+fitted.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The categories of harm and the heads of a model, in their one fixed order.
 
-A category is one harm of the taxonomy; `any` is the model's one-number verdict of harm, a head of its own.
-Knows nothing of models or data: only names.
+A category is one harm of the taxonomy; `any` is the model's one-number verdict of harm, a head of its own. Names only:
+knows nothing of models or data.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -31,7 +32,7 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class ManifestError(KnownError, ValueError):
-    """An artefact is not what its manifest says; the message names the file."""
+    """An artefact differs from its manifest; the message names the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +41,8 @@ class Manifest:
 
     `files` maps each file's name to its sha256; `calibration_mix` is the prevalence per category that the
     scores are calibrated to; `uncalibrated` lists the heads whose scores are no probabilities; `window`
-    holds `length`, `overlap` and `context` in word pieces, the last the most that is read of what a text
-    answers (absent or 0: nothing is). `spans` maps each head that gives spans to the log-odds of the output
+    holds `length`, `overlap` and `context` in word pieces, the last the most that is read of a context
+    (absent or 0: nothing is). `spans` maps each head that gives spans to the log-odds of the output
     `evidence` from which on a piece is marked. `fast` tells of the fast stage (see `models.fast`), where there
     is one: `outputs`, what its numbers are, and `certificates`, without which it clears nothing.
     """
@@ -56,17 +57,31 @@ class Manifest:
     languages: tuple[str, ...]
     window: dict[str, int]
     files: dict[str, str] = field(default_factory=dict)
-    training_sources: tuple[dict[str, Any], ...] = ()
-    metrics: dict[str, Any] = field(default_factory=dict)
+    training_sources: tuple[Mapping[str, object], ...] = ()
+    metrics: Mapping[str, object] = field(default_factory=dict)
     parents: tuple[str, ...] = ()
     calibration_mix: dict[str, float] = field(default_factory=dict)
     spans: dict[str, float] = field(default_factory=dict)
-    fast: dict[str, Any] = field(default_factory=dict)
+    fast: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def context(self) -> int:
         """The most word pieces of a context that the model reads; 0 where it cannot use one."""
         return self.window.get("context", 0)
+
+    @property
+    def fast_outputs(self) -> tuple[str, ...]:
+        """What the numbers of the fast stage are: heads, then verdicts; none where there is no fast stage."""
+        found = self.fast.get("outputs", ())
+        return tuple(map(str, found)) if isinstance(found, list | tuple) else ()
+
+    @property
+    def certificates(self) -> tuple[Mapping[str, object], ...]:
+        """The certificates of the fast stage, as they were issued."""
+        found = self.fast.get("certificates", ())
+        if not isinstance(found, list | tuple) or not all(isinstance(body, Mapping) for body in found):
+            raise ManifestError(f"{self.name}: the certificates of the fast stage are not a list of tables")
+        return tuple(found)
 
     @property
     def scores_digest(self) -> str:
@@ -169,7 +184,7 @@ def _finite(value: object) -> bool:
 def _typed(path: Path, known: dataclasses.Field[Any], value: object) -> Any:
     """`value` as the field wants it: lists become tuples; a wrong kind is a `ManifestError`."""
     kind = str(known.type)
-    wanted = list if kind.startswith("tuple") else dict if kind.startswith("dict") else str
+    wanted = list if kind.startswith("tuple") else dict if kind.startswith(("dict", "Mapping")) else str
     if not isinstance(value, wanted):
         raise ManifestError(f"{path}: {known.name} has the wrong type")
     return tuple(value) if isinstance(value, list) else value

@@ -1,9 +1,9 @@
-"""Spans: which characters of a text speak for a head, from the model's own evidence and no word list.
+"""The marker: which words of a text are evidence for a head, by the model's own output and no word list.
 
-The network says of every word piece how likely it is part of the harm (`evidence`, log-odds). A word is
-marked as a whole when one of its pieces reaches the head's edge in any window that reads it; marked words
-with only blanks and punctuation between them become one span. All offsets are code points of the text as
-sent, so a span covers the disguise too. Knows neither scores nor policies.
+The network gives every word piece the log-odds that it is part of the harm (`evidence`). A word is marked as a whole
+when one of its pieces reaches the head's edge in any window that contains it; marked words with only blanks and
+punctuation between them become one span. All offsets are code points of the text as sent, so a span covers a disguise
+too. Knows neither scores nor policies.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ JOIN_CHARS = 4
 MAX_SPANS = 256
 """Spans of one head; where there are more, the nearest are joined: nothing marked is ever left out."""
 IN_WORD = frozenset("'\u2019*_@$#-")
-"""Signs that stand inside words: apostrophes, hyphens and what stars out letters."""
+"""Signs inside words: apostrophes, hyphens and what replaces letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +82,16 @@ class Marker:
             return []
         words = self._words(number)
         log_odds = np.maximum.reduceat(self._evidence[number][:, head], words.firsts)
-        spoken = self._spans(words, log_odds, np.arange(len(log_odds)))
-        best = max((span.log_odds for span in spoken), default=0.0)
-        return [span for span in spoken if span.log_odds == best]
+        found = self._spans(words, log_odds, np.arange(len(log_odds)))
+        best = max((span.log_odds for span in found), default=0.0)
+        return [span for span in found if span.log_odds == best]
 
     def _spans(self, words: _Words, log_odds: NDArray[np.float32], chosen: NDArray[np.int64]) -> list[Span]:
         """The chosen words as spans, without blanks around them; a mere punctuation mark is none."""
         found = []
         for index in chosen.tolist():
             start, end = _trimmed(self._text, *words.spans[index].tolist())
-            if any(map(_speaks, self._text[start:end])):
+            if any(map(_is_written, self._text[start:end])):
                 found.append(Span(start, end, float(log_odds[index])))
         return found
 
@@ -121,7 +121,7 @@ class Marker:
         return fewer
 
     def _near(self, end: int, start: int) -> bool:
-        return start <= end or (start - end <= JOIN_CHARS and all(map(_parts, self._text[end:start])))
+        return start <= end or (start - end <= JOIN_CHARS and all(map(_separates, self._text[end:start])))
 
 
 def _words(text: str, window: Window) -> _Words:
@@ -159,14 +159,14 @@ def _blank(character: str) -> bool:
     return character.isspace() or unicodedata.category(character) in ("Cc", "Cf")
 
 
-def _parts(character: str) -> bool:
-    """Whether a character may stand between two words of one span."""
+def _separates(character: str) -> bool:
+    """Whether a character may be between two words of one span."""
     return _blank(character) or unicodedata.category(character)[0] == "P"
 
 
-def _speaks(character: str) -> bool:
-    """Whether a character says something: letters, digits, signs and emoji do, punctuation does not."""
-    return not _parts(character)
+def _is_written(character: str) -> bool:
+    """Whether a character is part of what is written: letters, digits, signs and emoji are, punctuation is not."""
+    return not _separates(character)
 
 
 def _united(first: Span, second: Span) -> Span:

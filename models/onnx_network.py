@@ -1,10 +1,10 @@
 """The network: an ONNX graph in one session that k threads run at once, one window a run.
 
-int8 takes one activation scale per tensor, so a window that ran among others would get other logits: one run
-holds one window, and its numbers are the same to the bit alone, in a batch and on any thread (one CPU family,
-one onnxruntime). A session of one thread runs each call on the thread that makes it and may be called from
-many: k threads on one session are as fast as k sessions, and the weights are in memory once. Knows windows and
-heads; knows nothing of texts, curves or who asks.
+int8 takes one activation scale per tensor, so in a batch a window's logits would depend on its neighbours: one run
+holds one window, and its numbers are the same to the bit alone, in a batch and on any thread (one CPU family, one
+onnxruntime). A session of one thread runs each call on the calling thread and may be called from many: k threads on one
+session are as fast as k sessions, and the weights are in memory once. Knows windows and heads; knows nothing of texts,
+curves or callers.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from prefilter.models.text.windows import Window
 
 
 class NetworkError(KnownError, RuntimeError):
-    """The graph is not what its manifest says, or its answer is not whole; no text is in the message."""
+    """The graph is not what its manifest says, or its output is not complete; no text is in the message."""
 
 
 class Run(NamedTuple):
-    """What the network said of one window: logits [heads] and, where the model gives spans, its evidence
+    """The network's output for one window: logits [heads] and, where the model gives spans, `marks`, its evidence
     [pieces, heads]."""
 
     logits: NDArray[np.float32]
@@ -46,10 +46,10 @@ class Network:
         self._outputs = ["logits", "evidence"] if evidence else ["logits"]
         if set(self._outputs) - {o.name for o in self._session.get_outputs()}:
             raise NetworkError("it promises spans and gives no evidence")
-        self._turn = threading.BoundedSemaphore(threads)  # each run under way holds memory
+        self._turn = threading.BoundedSemaphore(threads)  # each run in progress holds memory
 
     def run(self, window: Window) -> Run:
-        """What the graph says of one window; raises `NetworkError` for anything not finite or of another shape."""
+        """The graph's output for one window; raises `NetworkError` for anything not finite or of another shape."""
         with self._turn:
             logits, *evidence = self._session.run(self._outputs, self._feed(window))
         pieces = len(window.pieces)

@@ -1,8 +1,8 @@
-"""The registry: which models lie in the store, and which of them is live.
+"""The registry: which models are in the store, and which of them is live.
 
-A model is a folder with a manifest. `store/live.json` names the live one. A model is asked for by its name,
-by the path of its folder, or not at all: then the environment's `PREFILTER_MODEL` decides, else the live
-one. Knows folders and manifests; loads no model.
+A model is a folder with a manifest. `store/live.json` names the live one. A model is asked for by its name, by the path
+of its folder, or not at all: then the environment's `PREFILTER_MODEL` decides, else the live one. Knows folders and
+manifests; loads no model.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Scored: one row's answer, with an error, a reason or its scores.
 
-Plain values, so that what carries answers about (the engine, files, other processes) needs no model.
+Plain values, so that whatever passes answers on (the engine, files, other processes) needs no model.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FULL, FAST = "full", "fast"
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Code points [start, end) of the text as sent that speak for a category.
+    """Code points [start, end) of the text as sent that are evidence for a category.
 
     As a deciding window, `score` is the category's; as a span, the sigmoid of its highest log-odds: how
     strong the evidence is, not a calibrated probability.
@@ -36,8 +36,8 @@ class Scored:
     `scores`: every head of the model as float32, empty without a score; where `stage` is `fast` they are the
     fast stage's estimates, and no word piece was read. `tokens_seen` of `tokens_total` word pieces of the
     text were read, overlap counted once; `context_seen` of `context_total` of its context.
-    `evidence`: the deciding windows. `spans`: for every head that counts, what in the text speaks for it, in
-    order and apart from each other; the deciding windows where the model gives no spans. `language`: declared
+    `evidence`: the deciding windows. `spans`: the words marked for every head that has evidence, in order and
+    apart from each other; the deciding windows where the model gives no spans. `language`: declared
     or identified, None where unknown.
     """
 

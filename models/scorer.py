@@ -1,12 +1,10 @@
 """The scorer: from texts to calibrated scores, the only code that does this, in evaluation and in service.
 
-A text is prepared (checked, normalised, read for its language, cut into windows) and then finished (the
-network runs, its logits are calibrated); a service does the two on different threads. A text's score is the
-same to the bit alone, in a batch and on any thread (see `network`). A row that breaks the contract has an
-error, a row that cannot be scored a reason; neither touches its neighbours. Where the caller names a
-certificate, the fast stage may clear a text before any of its word pieces is made. A text is scored beside
-its context, what it answers, where the model reads one; language and tokens are the text's. Knows nothing of
-policies, storage or who asks, and never repeats a text.
+A text is prepared (checked, normalised, its language identified, cut into windows) and then finished (the network runs,
+its logits are calibrated); a service does the two on different threads. A text's score is the same to the bit alone, in
+a batch and on any thread (see `onnx_network`). A row that breaks the contract has an error, a row that cannot be scored
+a reason; neither affects its neighbours. Where the caller names a certificate, the fast stage may clear a text before
+it is tokenized. Knows nothing of policies, storage or callers, and never repeats a text.
 """
 
 from __future__ import annotations
@@ -16,33 +14,23 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
-from prefilter.models import manifest as manifests
-from prefilter.models.calibrator import CalibrationError, Calibrator
-from prefilter.models.fast.clearance import Clearance
-from prefilter.models.fast.fast_stage import FastStageError
+from prefilter.models.artefact import Artefact, ArtefactError
+from prefilter.models.evidence import EVIDENCE_COUNT, deciding_windows, marked_spans
 from prefilter.models.known_error import KnownError
-from prefilter.models.labels import HEADS
 from prefilter.models.manifest import Manifest
 from prefilter.models.marker import Marker
-from prefilter.models.onnx_network import Network, NetworkError, Run
-from prefilter.models.registry import resolve
-from prefilter.models.scored import Evidence, Scored
+from prefilter.models.onnx_network import Run
+from prefilter.models.scored import Scored
 from prefilter.models.text.context import check_context, given_context, unsupported
 from prefilter.models.text.language import read
 from prefilter.models.text.normalisation import MAX_CHARS, check_text, normalise
-from prefilter.models.text.windows import MIN_ROOM, Window, context_pieces, load_tokenizer, windows
-
-if TYPE_CHECKING:  # it locks files as only POSIX does; the scorer runs anywhere
-    from prefilter.models.repeats.repeats import Repeats
+from prefilter.models.text.windows import Window
 
 INTERNAL_FAULT = "internal_fault"
-EVIDENCE_SCORE, EVIDENCE_COUNT = 0.3, 3
 SELF_TEST = ("The library opens at nine and closes at six.", "A second, longer text about bread. " * 40)
 
 T = TypeVar("T")
@@ -73,38 +61,48 @@ class Prepared:
         return sum(len(window.ids) for window in self.windows)
 
 
+class RepeatStore(Protocol):
+    """What the scorer needs of a store of answers given before; who makes the scorer owns it."""
+
+    def serves(self, manifest: Manifest) -> bool:
+        """Whether the answers in it are this model's."""
+        ...
+
+    def key(self, normalised: str, text: str, *, language: str | None, context: str | None) -> bytes:
+        """The key of a question: `text` as sent and as `normalised`, its declared language, its context."""
+        ...
+
+    def get(self, key: bytes) -> Scored | None:
+        """The answer kept under a key, None where there is none."""
+        ...
+
+    def put(self, key: bytes, scored: Scored) -> None:
+        """Keep an answer, where it is one to be kept."""
+        ...
+
+
 class Scorer:
     """A loaded model. Thread-safe; `threads` windows are run at once."""
 
     def __init__(
-        self,
-        manifest: Manifest,
-        tokenizer: Tokenizer,
-        calibrator: Calibrator,
-        network: Network,
-        *,
-        clearance: Clearance | None = None,
-        max_chars: int | None = MAX_CHARS,
-        repeats: Repeats | None = None,
+        self, artefact: Artefact, *, max_chars: int | None = MAX_CHARS, repeats: RepeatStore | None = None
     ) -> None:
+        """`repeats`: see `load`. Raises `ScorerError` where they are another model's."""
+        manifest = artefact.manifest
+        if repeats is not None and not repeats.serves(manifest):
+            raise ScorerError(f"the repeats are not those of model {manifest.name}")
         self.manifest = manifest
         self.model_version = manifest.version
         self.categories = manifest.categories
         self.uncalibrated = manifest.uncalibrated
-        self.threads = network.threads
+        self.clearance = artefact.clearance
+        self.threads = artefact.network.threads
         self.max_chars = max_chars
-        self._tokenizer = tokenizer
-        self._unknown: int | None = tokenizer.token_to_id("[UNK]")
-        self._calibrator = calibrator
-        self._network = network
-        self.clearance = clearance
+        self._cutter = artefact.cutter
+        self._unknown: int | None = artefact.tokenizer.token_to_id("[UNK]")
+        self._calibrator = artefact.calibrator
+        self._network = artefact.network
         self._repeats = repeats
-        if repeats is not None and not repeats.serves(manifest):
-            raise ScorerError(f"the repeats are not those of model {manifest.name}")
-        if manifest.context and not network.reads_context:
-            raise ScorerError(f"model {manifest.name} cannot tell a context from a text")
-        if manifest.window["length"] - 3 - manifest.context < MIN_ROOM:
-            raise ScorerError(f"model {manifest.name} leaves no room beside a context")
 
     @classmethod
     def load(
@@ -113,7 +111,7 @@ class Scorer:
         *,
         threads: int = 1,
         max_chars: int | None = MAX_CHARS,
-        repeats: Repeats | None = None,
+        repeats: RepeatStore | None = None,
     ) -> Scorer:
         """The model by name, by folder, or the default one, which runs `threads` windows at once.
 
@@ -123,33 +121,15 @@ class Scorer:
         """
         if threads < 1:
             raise ValueError("threads must be at least 1")
-        folder = resolve(model)
-        manifest = manifests.verify(folder)
         try:
-            tokenizer = load_tokenizer(manifest.read(folder, manifests.TOKENIZER))
-            calibrator = Calibrator.from_json(manifest.read(folder, manifests.CALIBRATION))
-            network = Network(
-                manifest.read(folder, manifests.MODEL),
-                threads=threads,
-                heads=len(manifest.heads),
-                evidence=bool(manifest.spans),
-            )
-            clearance = Clearance.load(manifest, folder, tokenizer)
-        except manifests.ManifestError:
-            raise
-        except (CalibrationError, NetworkError, FastStageError) as error:
-            raise ScorerError(f"model {manifest.name}: {error}") from error
-        except Exception as error:
-            raise ScorerError(f"model {manifest.name} cannot be loaded: {type(error).__name__}") from error
-        if calibrator.heads != manifest.heads or set(manifest.heads) - set(HEADS):
-            raise ScorerError(f"model {manifest.name}: manifest and calibration name different heads")
-        return cls(
-            manifest, tokenizer, calibrator, network, clearance=clearance, max_chars=max_chars, repeats=repeats
-        )
+            artefact = Artefact.open(model, threads=threads)
+        except ArtefactError as error:
+            raise ScorerError(str(error)) from error
+        return cls(artefact, max_chars=max_chars, repeats=repeats)
 
     @property
     def reads_context(self) -> bool:
-        """Whether a text is scored beside what it answers."""
+        """Whether a text is scored beside its context."""
         return bool(self.manifest.context)
 
     def certificate_for(self, edges: Mapping[str, float]) -> str | None:
@@ -176,16 +156,16 @@ class Scorer:
         if isinstance(texts, str | bytes | bytearray):
             raise TypeError("score takes a list of texts; for one text there is score_one")
         declared = _beside(texts, languages, "languages")
-        answered = _beside(texts, contexts, "contexts")
+        given = _beside(texts, contexts, "contexts")
         allowed = _beside(texts, certificates, "certificates")
 
         def one(text: object, language: str | None, context: object, certificate: str | None) -> Scored:
             return self.score_one(text, language=language, context=context, certificate=certificate)
 
         if self.threads == 1 or len(texts) < 2:
-            return list(map(one, texts, declared, answered, allowed))
+            return list(map(one, texts, declared, given, allowed))
         with ThreadPoolExecutor(self.threads, thread_name_prefix="score") as pool:
-            return list(pool.map(one, texts, declared, answered, allowed))
+            return list(pool.map(one, texts, declared, given, allowed))
 
     def score_one(
         self,
@@ -198,7 +178,7 @@ class Scorer:
         """The answer for one text; never raises for what is in it or in its context.
 
         `certificate`: one that `certificate_for` named, under which the fast stage may clear the text; None
-        for the transformer's own scores.
+        for the transformer's scores.
         """
         found = self.prepare(text, language=language, context=context, certificate=certificate)
         return found if isinstance(found, Scored) else self.finish(found)
@@ -217,30 +197,30 @@ class Scorer:
         `keep`: whether its answer may be kept among the repeats, and be one of them.
         """
         error = check_text(text, max_chars=self.max_chars) or check_context(context, max_chars=self.max_chars)
-        answered = given_context(context)
-        if error is None and answered is not None and not self.manifest.context:
+        before = given_context(context)
+        if error is None and before is not None and not self.manifest.context:
             error = unsupported()
         if error is not None:
             return Scored({}, error=error)
         assert isinstance(text, str)
         try:
-            return self._prepare(text, language, answered, certificate, self._repeats if keep else None)
+            return self._prepare(text, language, before, certificate, self._repeats if keep else None)
         except Exception as fault:
             return _faulted(fault)
 
     def run(self, window: Window) -> Run:
-        """What the network says of one window of a prepared text; raises where that is not whole."""
+        """The network's output for one window of a prepared text; raises `NetworkError` where it is not complete."""
         return self._network.run(window)
 
     def finish(self, prepared: Prepared) -> Scored:
-        """The answer for a prepared text: all its windows run, and concluded."""
+        """The answer for a prepared text: every window is run, and the logits are calibrated."""
         try:
             return self.conclude(prepared, [self.run(window) for window in prepared.windows])
         except Exception as fault:
             return _faulted(fault)
 
     def conclude(self, prepared: Prepared, runs: Sequence[Run]) -> Scored:
-        """The answer for a prepared text of which every window was run, in order: the logits, calibrated."""
+        """The answer for a prepared text from the runs of all its windows, in order."""
         try:
             found = self._conclude(prepared, runs)
             if prepared.repeat is not None and self._repeats is not None:
@@ -252,7 +232,7 @@ class Scorer:
     def self_test(self) -> None:
         """Score two known texts twice, beside a context too where one is read.
 
-        Raises `ScorerError` unless all answers are whole and equal.
+        Raises `ScorerError` unless all answers are complete and equal.
         """
         for text in SELF_TEST:
             for context in (None, SELF_TEST[0]) if self.manifest.context else (None,):
@@ -272,10 +252,10 @@ class Scorer:
         declared: str | None,
         context: str | None,
         certificate: str | None,
-        repeats: Repeats | None,
+        repeats: RepeatStore | None,
     ) -> Prepared | Scored:
         normalised = normalise(text)
-        # Before the repeats: clearing costs less than a look-up, and so no answer depends on what came before.
+        # Before the repeats: clearing costs less than a look-up, and no answer depends on what was kept before.
         if certificate is not None and context is None and self.clearance is not None:
             cleared = self.clearance.answer(normalised.text, declared, certificate)
             if cleared is not None:
@@ -285,29 +265,33 @@ class Scorer:
             repeat = repeats.key(normalised.text, text, language=declared, context=context)
             if (known := repeats.get(repeat)) is not None:
                 return known
-        length, overlap = self.manifest.window["length"], self.manifest.window["overlap"]
-        behind, context_total = context_pieces(context or "", self._tokenizer, limit=self.manifest.context)
-        cut, total = windows(normalised, self._tokenizer, length=length, overlap=overlap, context=behind)
-        reading = read(normalised.text, declared=declared, unknown_share=self._unknown_share(cut))
+        cut = self._cutter.cut(normalised, context)
+        reading = read(normalised.text, declared=declared, unknown_share=self._unknown_share(cut.windows))
         if reading.reason is not None:
             unread = Scored(
                 {},
                 unscored=reading.reason,
-                tokens_total=total,
-                context_total=context_total,
+                tokens_total=cut.tokens,
+                context_total=cut.context_total,
                 language=reading.language,
             )
             if repeats is not None and repeat is not None:
                 repeats.put(repeat, unread)
             return unread
-        return Prepared(tuple(cut), text, reading.language, total, len(behind), context_total, repeat)
+        return Prepared(
+            tuple(cut.windows), text, reading.language, cut.tokens, cut.context_seen, cut.context_total, repeat
+        )
 
     def _conclude(self, prepared: Prepared, runs: Sequence[Run]) -> Scored:
         text, cut = prepared.text, prepared.windows
         marks = [run.marks for run in runs if run.marks is not None]
         probabilities, deciding = self._calibrator.apply(np.stack([run.logits for run in runs]))
         scores = dict(zip(self.manifest.heads, probabilities, strict=True))
-        ranked = _ranked(text, cut, scores, deciding)
+        ranked = deciding_windows(text, cut, scores, deciding)
+        spans = tuple(ranked)
+        if marks:
+            heads, edges = self.manifest.heads, self.manifest.spans
+            spans = marked_spans(Marker(text, cut, marks), ranked, deciding, heads=heads, edges=edges)
         return Scored(
             scores,
             tokens_seen=prepared.tokens_total,
@@ -315,27 +299,16 @@ class Scorer:
             windows=len(cut),
             evidence=tuple(ranked[:EVIDENCE_COUNT]),
             language=prepared.language,
-            spans=self._spans(Marker(text, cut, marks), ranked, deciding) if marks else tuple(ranked),
+            spans=spans,
             context_seen=prepared.context_seen,
             context_total=prepared.context_total,
         )
 
     def _unknown_share(self, cut: list[Window]) -> float:
-        """Unknown word pieces among all of the text; a text without any piece is unknown altogether."""
+        """The share of unknown word pieces in a text; 1 for a text without any piece."""
         pieces = sum(len(w.pieces) for w in cut)
         unknown = sum(int((w.ids[1 : 1 + len(w.pieces)] == self._unknown).sum()) for w in cut)
         return unknown / pieces if pieces else 1.0
-
-    def _spans(
-        self, marker: Marker, ranked: list[Evidence], deciding: NDArray[np.int64]
-    ) -> tuple[Evidence, ...]:
-        """The spans of the heads that count; a head that gives none has its deciding window."""
-        found: list[Evidence] = []
-        for window in ranked:
-            head, edge = self.manifest.heads.index(window.category), self.manifest.spans.get(window.category)
-            spans = [] if edge is None else marker.spans(head, edge=edge, deciding=int(deciding[head]))
-            found += [Evidence(window.category, s.start, s.end, s.strength) for s in spans] or [window]
-        return tuple(found)
 
 
 def _faulted(fault: Exception) -> Scored:
@@ -344,25 +317,8 @@ def _faulted(fault: Exception) -> Scored:
 
 
 def _beside(texts: Sequence[object], given: Sequence[T] | None, name: str) -> list[T | None]:
-    """What stands beside each text; raises ValueError for another number of them."""
+    """One value per text; raises ValueError for another number of them."""
     found: list[T | None] = [None] * len(texts) if given is None else list(given)
     if len(found) != len(texts):
         raise ValueError(f"{len(found)} {name} for {len(texts)} texts")
-    return found
-
-
-def _ranked(
-    text: str, cut: Sequence[Window], scores: dict[str, np.float32], deciding: NDArray[np.int64]
-) -> list[Evidence]:
-    """The deciding windows of the highest head and of all others that count, highest first."""
-    ranked = sorted(enumerate(scores.items()), key=lambda item: -item[1][1])
-    found = []
-    for rank, (head, (name, score)) in enumerate(ranked):
-        if rank and score < EVIDENCE_SCORE:
-            break
-        window = cut[int(deciding[head])]
-        part = text[window.start : window.end]
-        start = window.start + len(part) - len(part.lstrip())
-        end = window.end - (len(part) - len(part.rstrip()))
-        found.append(Evidence(name, start, max(end, start), float(score)))
     return found

@@ -1,8 +1,8 @@
 """The taxonomy: what each category of harm means, where it ends, and which sources label it.
 
-The words live in `data/taxonomy.toml`, the one place; `docs/taxonomy.md` is written from it by
-`python -m prefilter.models.taxonomy > docs/taxonomy.md`, and a test keeps the two equal.
-Knows words only: nothing here changes a score.
+The words are in `data/taxonomy.toml`, the one place; `docs/taxonomy.md` is written from it by
+`python -m prefilter.models.taxonomy > docs/taxonomy.md`, and a test keeps the two equal. Words only: nothing here
+changes a score.
 """
 
 from __future__ import annotations

@@ -42,8 +42,7 @@ AROUND = {
     "bench/": "Other tools timed beside ours, each in an environment of its own.",
     "client/": "The typed Python client, a distribution of its own.",
     "docs/": "Pages by reader, decisions (adr/), the map of every file (architecture.md).",
-    "requirements/": "Locks with hashes.",
-    "scripts/": "What make calls: locks, system packages, this tree.",
+    "scripts/": "What make calls: system packages, locks (requirements/), this tree.",
     "tests/": "test_<room>_<file>.py; acceptance/ runs whole processes and a browser.",
 }
 

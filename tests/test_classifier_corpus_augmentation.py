@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from prefilter.classifier.corpus.augmentation import FRAMES_FILE, augment, disguise
-from prefilter.classifier.corpus.examples import build_examples
+from prefilter.classifier.corpus.merging import build_examples
 from prefilter.classifier.corpus.sources import Source
 from prefilter.classifier.recipe import Recipe
 from prefilter.models.labels import HEADS

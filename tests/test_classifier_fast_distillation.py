@@ -18,7 +18,7 @@ from prefilter.classifier.fast.distillation import distil, verdict_name, verdict
 from prefilter.classifier.fast.lessons import PARTS, Lessons, gather, part_of, teach
 from prefilter.classifier.fast.student import Kept, Student
 from prefilter.classifier.fast.word_senses import word_senses
-from prefilter.classifier.recipe import RecipeError
+from prefilter.classifier.recipe_tables import RecipeError
 from prefilter.models.fast.fast_stage import FastStage
 from prefilter.models.fast.ngrams import ngrams
 from prefilter.models.labels import HEADS

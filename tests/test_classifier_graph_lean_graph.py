@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 import pytest
 
+from prefilter.classifier.graph.graph_session import open_session
 from prefilter.classifier.graph.lean_graph import make_lean
-from prefilter.classifier.graph.onnx_export import open_session
 from prefilter.models.registry import resolve
 
 

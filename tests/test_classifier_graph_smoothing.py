@@ -7,10 +7,12 @@ import onnx
 import pytest
 import torch
 
-from prefilter.classifier.graph.onnx_export import export_onnx, open_session
+from prefilter.classifier.encoder import encoder_dir
+from prefilter.classifier.graph.graph_session import open_session
+from prefilter.classifier.graph.onnx_export import export_onnx
 from prefilter.classifier.graph.quantisation import quantise
 from prefilter.classifier.graph.smoothing import STRENGTHS, _factor, best_factor, product_error, smooth
-from prefilter.classifier.training.harm_network import HarmNetwork, encoder_dir
+from prefilter.classifier.training.harm_network import HarmNetwork
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -21,7 +23,7 @@ def run(path, rows):
 
 
 def window(ids, context):
-    """A window as the graph takes it; the last `context` pieces are what the text answers."""
+    """A window as the graph takes it; the last `context` pieces are the context."""
     types = (np.arange(len(ids)) >= len(ids) - context).astype(np.int64)
     return {"input_ids": ids[None], "token_type_ids": types[None]}
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from prefilter.classifier.recipe import Recipe, RecipeError
+from prefilter.classifier.recipe import Recipe
+from prefilter.classifier.recipe_tables import RecipeError
 
 RELEASED = Path(__file__).parents[1] / "classifier" / "recipes" / "en-2.toml"
 
@@ -25,6 +26,8 @@ def test_the_released_recipe_reads():
         ({"name": "a", "version": "1", "sources": {"s": {"wait": 1}}}, "wait"),
         ({"name": "a", "version": "1", "sources": {"s": {"presume_negative": ["rage"]}}}, "rage"),
         ({"name": "a", "version": "1", "own": [{"name": "x"}]}, "path"),
+        ({"name": "a", "version": "1", "own": {"path": "x"}}, "own"),
+        ({"name": "a", "version": "1", "sources": {"s": 1}}, "sources"),
     ],
 )
 def test_a_mistyped_recipe_is_refused_by_name(raw, named, tmp_path):

@@ -42,7 +42,7 @@ PLANTS = [
     ("no-sql-in-http", "serving/console/case_page.py", "from prefilter.serving.store import case_rows"),
     ("light-server", "serving/triage/triage.py", "import pyarrow"),
     ("no-pickle", "models/scorer.py", "import pickle"),
-    ("acyclic", "serving/server.py", "from prefilter.serving.supervisor import supervise"),
+    ("acyclic", "serving/process/server.py", "from prefilter.serving.process.supervisor import supervise"),
 ]
 
 

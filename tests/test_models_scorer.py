@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import subprocess
@@ -17,10 +16,10 @@ from hypothesis import strategies as st
 
 from fakes import BORDERLINE_TEXT, CLEAN_TEXT, HARMFUL_TEXT, HARMFUL_WORDS, build_artefact
 from prefilter.models.labels import HEADS
-from prefilter.models.manifest import ManifestError
+from prefilter.models.manifest import Manifest
 from prefilter.models.registry import live_name
 from prefilter.models.scored import Scored
-from prefilter.models.scorer import Scorer, ScorerError
+from prefilter.models.scorer import Scorer
 
 ANYTHING = st.one_of(
     st.text(alphabet=st.characters(exclude_categories=()), max_size=80),
@@ -173,20 +172,32 @@ def test_languages_of_another_length_are_refused(scorer: Scorer) -> None:
         scorer.score([CLEAN_TEXT], languages=[])
 
 
-def test_nothing_is_loaded_before_the_hashes_match(tmp_path: Path) -> None:
-    folder = build_artefact(tmp_path / "fake-1")
-    (folder / "model.onnx").write_bytes(b"swapped")
-    with pytest.raises(ManifestError, match=r"model\.onnx"):
-        Scorer.load(folder)
+class InMemory:
+    """A store of repeats that is no file."""
+
+    def __init__(self) -> None:
+        self.kept: dict[bytes, Scored] = {}
+
+    def serves(self, manifest: Manifest) -> bool:
+        return manifest.name == "fake-1"
+
+    def key(self, normalised: str, text: str, *, language: str | None, context: str | None) -> bytes:
+        return repr((normalised, text, language, context)).encode()
+
+    def get(self, key: bytes) -> Scored | None:
+        return self.kept.get(key)
+
+    def put(self, key: bytes, scored: Scored) -> None:
+        self.kept[key] = scored
 
 
-def test_files_that_make_no_model_are_refused(tmp_path: Path) -> None:
-    folder = build_artefact(tmp_path / "fake-1", spans=False)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["heads"] = manifest["heads"][:-1]
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(ScorerError, match="heads"):
-        Scorer.load(folder)
+def test_any_store_of_repeats_will_do(artefact: Path, scorer: Scorer) -> None:
+    store = InMemory()
+    keeping = Scorer.load(artefact, repeats=store)
+    assert keeping.score([HARMFUL_TEXT, CLEAN_TEXT, HARMFUL_TEXT]) == scorer.score(
+        [HARMFUL_TEXT, CLEAN_TEXT, HARMFUL_TEXT]
+    )
+    assert len(store.kept) == 2
 
 
 def test_it_works_from_a_folder_with_the_same_names(artefact: Path, tmp_path: Path) -> None:

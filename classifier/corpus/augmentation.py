@@ -1,11 +1,11 @@
-"""Augmentation: training texts made from others, against what a few sources teach wrongly.
+"""Augmentation: training texts made from others, against wrong rules that a few sources teach.
 
 Three kinds, each a share of the recipe. *Disguised* texts keep their labels: a letter swapped, dropped, doubled or a
-blank put into a word, which the text step does not undo. *Framed* texts quote a harmful one: condemned, denied or
-reported (no longer harmful, with less weight, and silent on profanity, which is still there) or meant (as harmful as
-before), so that neither the quotation marks nor the words inside decide alone. *Harmless* sentences name groups of
-people, since the sources name them mostly where they are attacked (Dixon et al. 2018). Frames are in `frames.toml`.
-The wide part never sees these: in a bag of words they would only contradict the texts that they are made from.
+blank put into a word, which normalisation does not undo. *Framed* texts quote a harmful one: condemned, denied or
+reported (no longer harmful, with less weight, and without a label for profanity, which is still there) or meant (as
+harmful as before), so that neither the quotation marks nor the words inside decide alone. *Harmless* sentences name
+groups of people, since the sources name them mostly where they are attacked (Dixon et al. 2018). Frames are in
+`frames.toml`. The wide part never sees these: in a bag of words they would only contradict the texts they come from.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from prefilter.models.labels import ANY, HEADS
 
 FRAMES_FILE = Path(__file__).with_name("frames.toml")
 SHORT_CHARS = 160
-"""Only texts up to this length are framed or disguised: a page in quotation marks is nobody's sentence."""
+"""Only texts up to this length are framed or disguised: nobody puts a page in quotation marks."""
 FRAMED_HEADS = ("toxicity", "insult", "harassment", "hate", "threat", ANY)
 FRAMED_WEIGHT = 0.5
 LEAST_LETTERS = 4

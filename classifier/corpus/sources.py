@@ -1,12 +1,13 @@
-"""Reading labelled sources: the shared schema's Parquet files and a user's own JSONL, CSV or Parquet.
+"""Sources: the shared schema's Parquet files and a user's own JSONL, CSV or Parquet, read as arrays.
 
-A source gives rows of text with, per head, a value in [0,1] or NaN where it says nothing: unknown is not zero.
-This file knows columns and licences; it knows neither splits nor weights.
+A source gives rows of text with, per head, a value in [0,1] or NaN where it has no label: unknown is not zero. Knows
+columns, licences and which sources are test suites; knows neither splits nor weights.
 """
 
 from __future__ import annotations
 
 import csv
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +54,9 @@ class Source:
     """One labelled file as arrays of `n` rows.
 
     `labels` is float32 [n, heads] with NaN for unknown; `held_out` is True where the source marks a row as test;
-    `pair` joins rows that must stay in one split ("" where there is none). `context` is what a text answers ("" for
-    none). `spans` are the characters [start, end) that people marked as harmful in a text, None where nobody looked.
+    `pair` joins rows that must stay in one split ("" where there is none). `context` is "" where
+    there is none. `spans` are the characters [start, end) that people marked as harmful in a text, None where nobody
+    judged.
     """
 
     name: str
@@ -66,6 +68,12 @@ class Source:
     pair: list[str]
     context: list[str]
     spans: list[Spans | None]
+
+
+def data_dir_from_env() -> Path | None:
+    """The folder of labelled data, from PREFILTER_DATA_DIR, or None."""
+    value = os.environ.get("PREFILTER_DATA_DIR")
+    return Path(value) if value else None
 
 
 def is_test_suite(name: str) -> bool:
@@ -116,7 +124,7 @@ def held_out_texts(data_dir: Path, languages: tuple[str, ...]) -> list[str]:
 def verdict(labels: NDArray[np.float32], unsafe: NDArray[np.float32]) -> NDArray[np.float32]:
     """The `any` label of each row from its category labels [n, 10] and its `unsafe` value [n], NaN where unknown.
 
-    A source's own safe/unsafe word stands. Else a known positive category makes the row harmful, and a row counts as
+    A source's own safe/unsafe label counts. Else a known positive category makes the row harmful, and a row counts as
     harmless only where `toxicity`, the umbrella, is known and every known category is negative.
     """
     highest = np.where(np.isnan(labels), -1.0, labels).max(axis=1)
@@ -164,7 +172,7 @@ def _read_shared(file: Path, row: dict[str, str]) -> Source:
 
 
 def _contexts(table: pa.Table) -> list[str]:
-    """What each text answers, from the first column that holds it; "" where nothing is said."""
+    """The context of each text, from the first column that holds it; "" where there is none."""
     for name in CONTEXT_COLUMNS:
         if name in table.column_names:
             return [c if isinstance(c, str) and not c.isspace() else "" for c in table.column(name).to_pylist()]

@@ -1,14 +1,15 @@
-"""The recipe of a fast stage: which texts teach it, how large it is and how long it learns, in one TOML file."""
+"""The recipe of a fast stage: which texts teach it, how large it is and how long it learns, in one TOML file.
+
+Knows names of sources and policies and numbers; reads no data.
+"""
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from prefilter.classifier.recipe import RecipeError, refuse_unknown
+from prefilter.classifier.recipe_tables import Table, built, named_tables, read_toml, read_values, require
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +61,15 @@ class DistilRecipe:
     @classmethod
     def load(cls, path: Path) -> DistilRecipe:
         """Read a recipe from a TOML file; raises `RecipeError` naming what is unknown or missing."""
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        return cls.from_mapping(raw)
+        return cls.from_mapping(read_toml(path))
 
     @classmethod
-    def from_mapping(cls, raw: Mapping[str, Any]) -> DistilRecipe:
+    def from_mapping(cls, raw: Table) -> DistilRecipe:
         """Build a recipe from parsed TOML; raises `RecipeError`."""
-        refuse_unknown(raw, cls, "recipe")
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
-        sources = {}
-        for name, rule in raw.get("sources", {}).items():
-            refuse_unknown(rule, LessonSource, f"sources.{name}")
-            sources[name] = LessonSource(**rule)
-        values["sources"] = sources
-        missing = {"name", "version", "teacher", "policies", "sources"} - raw.keys()
-        if missing:
-            raise RecipeError(f"the recipe lacks {', '.join(sorted(missing))}")
-        return cls(**values)
+        values = read_values(raw, cls, "recipe")
+        values["sources"] = {
+            name: built(LessonSource, read_values(rule, LessonSource, f"sources.{name}"))
+            for name, rule in named_tables(raw, "sources").items()
+        }
+        require(raw, ("name", "version", "teacher", "policies", "sources"))
+        return built(cls, values)

@@ -1,9 +1,9 @@
-"""Distilling: the fast stage learns the transformer's scores and verdicts from texts without labels.
+"""Distillation: the fast stage learns the transformer's scores and verdicts from texts without labels.
 
-A target is the transformer's own score per head, and one verdict per policy: how far the highest score lies above or
-below that policy's edges. So what is learned is what the transformer would say, right or wrong; whether that may
-clear anything is decided afterwards, by a certificate on texts that taught nobody. Vectors of words begin as the
-encoder's own, projected to their main axes. Writes arrays; issues no certificate.
+A target is the transformer's own score per head, and one verdict per policy: how far the highest score is above or
+below that policy's edges. So the student learns what the transformer would answer, right or wrong; whether that may
+clear anything is decided afterwards, by a certificate on texts that trained neither. Vectors of words begin as the
+encoder's own, projected to their main axes. Gives arrays; issues no certificate.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from prefilter.classifier.fast.distil_recipe import DistilRecipe
 from prefilter.classifier.fast.lessons import Lessons
 from prefilter.classifier.fast.student import Kept, Student
 from prefilter.classifier.fast.word_senses import word_senses
-from prefilter.classifier.training.training_record import say
+from prefilter.classifier.run_folder import say
 from prefilter.models.fast.fast_stage import MAX_WORDS, MIN_WORDS
 from prefilter.models.fast.ngrams import FOLDED, Ngrams, ngrams
 from prefilter.models.labels import HEADS
@@ -148,7 +148,7 @@ def _learn(
 
 
 def _give_senses(student: Student, kept: Kept, texts: Sequence[str], recipe: DistilRecipe) -> None:
-    """Begin the words' vectors as the encoder's; of the words in one bucket the most frequent has its say."""
+    """Begin the words' vectors as the encoder's; of the words in one bucket the most frequent counts."""
     if not recipe.word_sense:
         return
     counts: Counter[str] = Counter()

@@ -1,7 +1,7 @@
-"""The release of a fast stage: the teacher's artefact again, with the fast stage and its certificates beside it.
+"""The release of a fast stage: the teacher's artefact again, with the fast stage and its certificates added.
 
-Network, tokenizer and calibration are copied byte for byte, so no score changes; the version does, since a text may
-now be answered by another stage. The arrays lie in a plain npz file. Issues nothing and judges nothing.
+Network, tokenizer and calibration are copied byte for byte, so no score changes; the version does, since a text may now
+be answered by another stage. The arrays are a plain npz file. Issues and judges nothing.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prefilter.classifier.artefact_folder import releasing
 from prefilter.classifier.fast.distil_recipe import DistilRecipe
+from prefilter.classifier.release.artefact_folder import artefact_folder
 from prefilter.models import manifest as manifests
 
 HEADING = "## Fast stage"
@@ -28,9 +27,9 @@ def write_artefact(
     teacher: Path,
     store: Path,
     *,
-    arrays: Mapping[str, NDArray[Any]],
+    arrays: Mapping[str, NDArray[np.generic]],
     outputs: Sequence[str],
-    certificates: Sequence[Mapping[str, Any]],
+    certificates: Sequence[Mapping[str, object]],
     taught_by: Mapping[str, int],
 ) -> Path:
     """Write `store/NAME/` from the teacher's folder; returns it. `taught_by`: how many texts of each source.
@@ -38,7 +37,7 @@ def write_artefact(
     Raises ValueError for an artefact above the size limit.
     """
     manifest = manifests.verify(teacher)
-    released = dataclasses.replace(
+    with_fast_stage = dataclasses.replace(
         manifest,
         name=recipe.name,
         version=f"{recipe.name}@{recipe.version}",
@@ -50,21 +49,20 @@ def write_artefact(
             "taught_by": dict(taught_by),
         },
     )
-    folder = store / recipe.name
-    with releasing(folder) as fresh:
+    with artefact_folder(store / recipe.name) as folder:
         for name in manifest.files:
             if name != manifests.FAST:
-                shutil.copyfile(teacher / name, fresh / name)
-        np.savez_compressed(fresh / manifests.FAST, allow_pickle=False, **arrays)
-        card = fresh / manifests.CARD
+                shutil.copyfile(teacher / name, folder / name)
+        np.savez_compressed(folder / manifests.FAST, allow_pickle=False, **arrays)
+        card = folder / manifests.CARD
         kept = card.read_text(encoding="utf-8").partition(HEADING)[0].rstrip()
-        kept = kept.replace(manifest.version, released.version)
+        kept = kept.replace(manifest.version, with_fast_stage.version)
         card.write_text(f"{kept}\n\n{_section(outputs, certificates)}\n", encoding="utf-8")
-        released.write(fresh)
-    return folder
+        with_fast_stage.write(folder)
+    return store / recipe.name
 
 
-def _section(outputs: Sequence[str], certificates: Sequence[Mapping[str, Any]]) -> str:
+def _section(outputs: Sequence[str], certificates: Sequence[Mapping[str, object]]) -> str:
     lines = [
         HEADING,
         "",

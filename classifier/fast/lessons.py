@@ -1,11 +1,10 @@
 """Lessons: texts without labels, with the transformer's own scores, in parts that share no text.
 
 From `lesson` the fast stage learns; on `calibration` its certificates are issued; `trial` is left for measuring. A
-text's part follows from a hash of it, on the same scale by which recipes split: what lies in calibration or trial has
-never trained the transformer either (but for paired texts, which recipes split as one, and which certify nothing), nor
-have the test rows of benign sources, which only enter those two parts.
-Scores are kept in the run's folder, chunk by chunk, so that a broken run goes on. Knows which sources, not what is
-learned from them.
+text's part follows from a hash of it, on the same scale by which recipes split: what is in calibration or trial never
+trained the transformer either (except paired texts, which recipes split as one, and which certify nothing), nor did the
+test rows of benign sources, which only enter those two parts. Scores are kept in the run's folder, chunk by chunk, so
+that a broken run goes on. Knows which sources, not what is learned from them.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 from prefilter.classifier.corpus.examples import text_key, unit_interval
 from prefilter.classifier.corpus.sources import SourceError, held_out_texts, is_test_suite, read_catalogue
 from prefilter.classifier.fast.distil_recipe import DistilRecipe
-from prefilter.classifier.training.training_record import say
+from prefilter.classifier.run_folder import say
 from prefilter.models.atomic_file import replacing
 from prefilter.models.labels import HEADS
 from prefilter.models.scorer import Scorer

@@ -1,17 +1,15 @@
-"""The student: the fast stage as a network that can be taught, and as the arrays that ship.
+"""The student: the fast stage as a network that can be trained, and as the arrays that ship.
 
-The same numbers as `models.fast` computes, on padded batches with gradients: a vector per word and per pair of
-words, the highest mean over windows of two lengths, the mean over the text, two dense layers. Buckets that
-training saw too seldom share one vector, which also stands for words nobody saw; the most frequent ones are kept
-up to a number that fits into the artefact. Vectors ship as int8 with a scale per dimension. Knows neither
-teachers nor files.
+The same numbers as `models.fast` computes, on padded batches with gradients: a vector per word and per pair of words,
+the highest mean over windows of two lengths, the mean over the text, two dense layers. Buckets that training saw too
+seldom share one vector, which is also that of unseen words; the most frequent ones are kept up to a number that fits
+into the artefact. Vectors ship as int8 with a scale per dimension. Knows neither teachers nor files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +22,7 @@ from prefilter.models.fast.ngrams import BITS, Ngrams
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The buckets that have a vector of their own: int64, rising. Row 0 of a table stands for all others."""
+    """The buckets that have a vector of their own: int64, rising. Row 0 of a table is that of all others."""
 
     words: NDArray[np.int64]
     pairs: NDArray[np.int64]
@@ -70,7 +68,7 @@ class Student(nn.Module):
         logits: Tensor = self.second(torch.relu(self.first(torch.cat([self.dropout(pooled), extra], 1))))
         return logits
 
-    def arrays(self, kept: Kept) -> dict[str, NDArray[Any]]:
+    def arrays(self, kept: Kept) -> dict[str, NDArray[np.generic]]:
         """What `models.fast.FastStage` loads."""
         words, pairs = (table.weight.detach().numpy() for table in (self.words, self.pairs))
         scale = np.maximum(np.abs(words).max(axis=0), np.abs(pairs).max(axis=0)) / 127

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoModel, AutoTokenizer
 
-from prefilter.classifier.training.harm_network import encoder_dir
+from prefilter.classifier.encoder import encoder_dir
 
 BATCH = 256
 LONGEST = 16

@@ -1,11 +1,11 @@
 """A leaner int8 graph: the same sums in operations that onnxruntime runs faster, after quantising.
 
 Measured with its profiler (docs/performance.md): `SkipLayerNormalization` takes eight times as long as the plain
-`LayerNormalization` it contains, and `QAttention` multiplies head by head what is one product. So the residual is
-added by itself (as `Sum`, which the session does not fuse back), and attention becomes one int8 product with its
-bias, split in three, and `MultiHeadAttention`. Where smoothing divides what attention gives, the values' scales take
-the division over, which is exact. Sums are rounded in another order, so a released graph's scores would move by int8's
-own noise: a graph is made lean when it is made, never afterwards.
+`LayerNormalization` it contains, and `QAttention` multiplies head by head what is one product. So the residual is added
+by itself (as `Sum`, which the session does not fuse back), and attention becomes one int8 product with its bias, split
+in three, and `MultiHeadAttention`. Where smoothing divides what attention gives, the values' scales take the division
+over, which is exact. Sums are rounded in another order, which moves scores by int8's own noise: a graph is made lean
+when it is made, never after its release.
 """
 
 from __future__ import annotations

@@ -1,56 +1,27 @@
-"""Export: the trained network as an ONNX graph with fused attention, checked number by number against PyTorch.
+"""Export: the trained network as an fp32 ONNX graph with fused attention.
 
 The graph takes `input_ids` and `token_type_ids`, int64 [1, tokens], one unpadded window at a time, so it needs no
 attention mask; it gives `logits` [1, heads] and `evidence` [1, tokens, heads]. A BERT encoder is written out by
 `PlainBert`, whose operations are exactly those that onnxruntime's optimiser fuses; any other architecture goes through
-its own forward. Parity is measured, and a graph that misses it is refused.
+its own forward. A BERT graph without fused attention is refused: quantisation and `lean_graph` count on it.
 """
 
 from __future__ import annotations
 
 import math
-import os
 import warnings
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
-import onnxruntime
 import torch
-from numpy.typing import NDArray
 from onnxruntime.transformers import optimizer
 from onnxruntime.transformers.fusion_options import FusionOptions
 from torch import Tensor, nn
 
-from prefilter.classifier.corpus.batches import Tokenised
+from prefilter.classifier.graph.fidelity import ExportRefused
+from prefilter.classifier.graph.graph_session import OPSET
 from prefilter.classifier.training.harm_network import HarmNetwork
-from prefilter.models.known_error import KnownError
-
-OPSET = 17
-
-
-class ExportRefused(KnownError, RuntimeError):
-    """The exported graph is not the network: parity or the flip budget is exceeded; the message has the figures."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parity:
-    """Absolute logit differences between two runs over the same windows."""
-
-    windows: int
-    mean: float
-    highest: float
-
-    def to_json(self) -> dict[str, float]:
-        """The figures under the names the manifest uses."""
-        return {
-            "windows": self.windows,
-            "mean_abs_logit_difference": self.mean,
-            "max_abs_logit_difference": self.highest,
-        }
 
 
 class PlainBert(nn.Module):
@@ -85,7 +56,7 @@ class PlainBert(nn.Module):
         return self.network.finish(logits, input_ids, keep), evidence
 
 
-class _AnyEncoder(nn.Module):
+class _WholeNetwork(nn.Module):
     def __init__(self, network: HarmNetwork) -> None:
         super().__init__()
         self.network = network
@@ -100,7 +71,7 @@ def export_onnx(network: HarmNetwork, path: Path) -> None:
     network.eval()
     config: Any = network.encoder.config
     bert = config.model_type == "bert" and config.hidden_act == "gelu"
-    module: nn.Module = PlainBert(network) if bert else _AnyEncoder(network)
+    module: nn.Module = PlainBert(network) if bert else _WholeNetwork(network)
     example = torch.randint(1000, 2000, (1, 17))
     types = (torch.arange(17) >= 12).long().unsqueeze(0)
     raw = path.with_suffix(".raw.onnx")
@@ -129,46 +100,3 @@ def export_onnx(network: HarmNetwork, path: Path) -> None:
     raw.unlink()
     if bert and not any(node.op_type == "Attention" for node in onnx.load(path).graph.node):
         raise ExportRefused("the optimiser fused no attention: this onnxruntime is not the one the export knows")
-
-
-def open_session(path: Path) -> onnxruntime.InferenceSession:
-    """One single-threaded CPU session, as the scorer opens it."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def feed(tokenised: Tokenised, window: int) -> dict[str, NDArray[np.int64]]:
-    """One window as the graph takes it."""
-    return {
-        "input_ids": tokenised.window(window)[None].astype(np.int64),
-        "token_type_ids": tokenised.window_types(window)[None].astype(np.int64),
-    }
-
-
-def session_logits(path: Path, tokenised: Tokenised) -> NDArray[np.float32]:
-    """Logits [windows, heads] of every window by an ONNX file, one window per run, on a session per core."""
-    cores = os.cpu_count() or 1
-    parts = np.array_split(np.arange(len(tokenised.text)), cores)
-
-    def work(part: NDArray[np.int64]) -> list[NDArray[np.float32]]:
-        session = open_session(path)
-        return [session.run(["logits"], feed(tokenised, int(w)))[0] for w in part]
-
-    with ThreadPoolExecutor(cores) as pool:
-        rows = [row for part in pool.map(work, parts) for row in part]
-    return np.concatenate(rows).astype(np.float32)
-
-
-def parity(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> Parity:
-    """How far two sets of logits [windows, heads] lie apart."""
-    difference = np.abs(ours - theirs)
-    return Parity(windows=len(ours), mean=float(difference.mean()), highest=float(difference.max()))
-
-
-def check_parity(found: Parity, *, budget: float) -> None:
-    """Raise `ExportRefused` where the largest difference exceeds `budget` logits."""
-    if not found.highest <= budget:
-        raise ExportRefused(f"fp32 ONNX differs from PyTorch by {found.highest:.4g} logits; allowed {budget:.4g}")

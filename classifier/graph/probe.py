@@ -1,11 +1,14 @@
-"""A probe: one int8 product as an ONNX graph, to learn what a processor can do at best."""
+"""A probe: one int8 product as an ONNX graph, to measure what a processor can do at best.
+
+A benchmark runs it beside the model, so that figures from two machines can be compared.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from prefilter.classifier.graph.onnx_export import OPSET
+from prefilter.classifier.graph.graph_session import OPSET
 
 
 def int8_product(inner: int, outer: int) -> bytes:

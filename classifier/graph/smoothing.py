@@ -1,11 +1,11 @@
 """Smoothing: moving outlier channels from activations into weights before int8, so that one scale fits a tensor.
 
-Dynamic int8 takes one activation scale for a whole tensor; a few channels with large values then cost all others
-their precision. Dividing each channel by a factor and multiplying the weights' rows by it changes nothing in fp32
-and evens the ranges out: SmoothQuant (Xiao et al. 2023, eq. 4), s_j = max|X_j|^a / max|W_j|^(1-a), with the a of each
-product that leaves its own int8 output nearest to fp32's, as AWQ (Lin et al. 2024, eq. 5) searches its scales. The
-embedding table, too large for fp32 and too uneven for one scale, is kept as int8 with a scale per word piece; the wide
-part's tables, narrow ones, as float16. Works on ONNX graphs; knows neither texts nor heads.
+Dynamic int8 takes one activation scale for a whole tensor; a few channels with large values then cost all others their
+precision. Dividing each channel by a factor and multiplying the weights' rows by it changes nothing in fp32 and evens
+the ranges out: SmoothQuant (Xiao et al. 2023, eq. 4), s_j = max|X_j|^a / max|W_j|^(1-a), with the a of each product
+that leaves its own int8 output nearest to fp32's, as AWQ (Lin et al. 2024, eq. 5) searches its scales. The embedding
+table is kept as int8 with a scale per word piece; the wide part's narrow tables as float16. Works on ONNX graphs; knows
+neither texts nor heads.
 """
 
 from __future__ import annotations

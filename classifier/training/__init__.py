@@ -1,1 +1,1 @@
-"""The network and how it learns: its parts, its loss, the trainer and the record of a run."""
+"""The network and how it is trained: its parts, its loss, checkpoints, inference and the record."""

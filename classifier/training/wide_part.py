@@ -1,10 +1,10 @@
 """The wide part: a linear model on word pieces and neighbouring pairs of them, fitted by itself and then added.
 
 Wide and deep learning (Cheng et al. 2016, arXiv:1606.07792) with one change: the two parts are fitted apart. A linear
-model on words and a network err on different texts, and sources that neither has seen show it; fitted together, the
-wide part would only learn what the deep one leaves. `Wide` is the part of the network, tables and sums alone, so that
-it runs inside the same ONNX graph; `fit_wide` makes its tables by logistic regression, one head at a time
-(scikit-learn). Pairs are hashed into `PAIRS` rows. Knows word pieces, not texts.
+model on words and a network err on different texts, above all on unseen sources; fitted together, the wide part would
+only learn what the deep one leaves. `Wide` is the part of the network, tables and sums alone, so that it runs inside
+the same ONNX graph; `fit_wide` makes its tables by logistic regression, one head at a time (scikit-learn). Pairs are
+hashed into `PAIRS` rows. Knows word pieces, not texts.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Wide(nn.Module):
     """Piece ids [batch, tokens] and a keep mask (1 = a piece of the text, no mark) to logits [batch, heads].
 
     The logit of a window is the sum over its pieces and neighbouring pairs of their table rows, divided by the square
-    root of the number of pieces, so that long windows do not shout.
+    root of the number of pieces, so that long windows do not dominate.
     """
 
     def __init__(self, vocabulary: int, *, heads: int = len(HEADS), pairs: int = PAIRS) -> None:

@@ -55,7 +55,7 @@ def certify(
         return found
     kept = [
         body
-        for body in manifest.fast["certificates"]
+        for body in manifest.certificates
         if body["name"] != name and not Certificate.from_json(body).covers(edges)
     ]
     issued = kept if isinstance(found, Cannot) else [*kept, found]

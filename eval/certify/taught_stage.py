@@ -10,11 +10,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from prefilter.classifier.corpus.sources import data_dir_from_env
 from prefilter.classifier.fast.distil_recipe import DistilRecipe
 from prefilter.classifier.fast.distillation import distil, verdict_name
 from prefilter.classifier.fast.fast_release import write_artefact
 from prefilter.classifier.fast.lessons import teach
-from prefilter.classifier.training.trainer import data_dir_from_env
 from prefilter.eval.certify.certificates import Cannot, issue, judge
 from prefilter.eval.certify.stream_certificates import Certified
 from prefilter.eval.machine import usable_cores

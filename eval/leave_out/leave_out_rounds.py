@@ -17,19 +17,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from prefilter.classifier.calibration import per_text
-from prefilter.classifier.corpus.batches import of_examples
 from prefilter.classifier.corpus.examples import Examples
+from prefilter.classifier.corpus.merging import load_examples
+from prefilter.classifier.corpus.sources import data_dir_from_env
+from prefilter.classifier.corpus.tokenised import of_examples
+from prefilter.classifier.encoder import encoder_tokenizer
 from prefilter.classifier.recipe import Recipe
-from prefilter.classifier.training.trainer import (
-    Trainer,
-    data_dir_from_env,
-    encoder_tokenizer,
-    load_examples,
-    load_network,
-    window_logits,
-)
-from prefilter.classifier.training.training_record import write_json
+from prefilter.classifier.release.calibration import per_text
+from prefilter.classifier.run_folder import write_json
+from prefilter.classifier.training.inference import load_network, window_logits
+from prefilter.classifier.training.trainer import Trainer
 from prefilter.eval.document import LeftOutMeasures, plain
 from prefilter.eval.leave_out.left_out_measure import (
     LEAST_OF_A_KIND,

@@ -157,8 +157,9 @@ def main(
     limit: int | None = None,
 ) -> Path:
     """Fit the baseline on a recipe's training split, judge it on every suite of the plan, write the summary."""
+    from prefilter.classifier.corpus.merging import load_examples
+    from prefilter.classifier.corpus.sources import data_dir_from_env
     from prefilter.classifier.recipe import Recipe
-    from prefilter.classifier.training.trainer import data_dir_from_env, load_examples
 
     folder = data_dir or data_dir_from_env()
     examples = load_examples(Recipe.load(recipe_path), folder)[0].of("train")

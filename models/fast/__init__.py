@@ -1,1 +1,1 @@
-"""The fast stage as it ships: clears what is plainly harmless under a certificate."""
+"""The fast stage as it ships: clears what is plainly harmless, under a certificate."""

@@ -1,26 +1,23 @@
 """Clearance: the fast stage of an artefact with its certificates, and the only place where it answers a text.
 
-It answers a text that a certificate clears and that the model can read for certain, and no other; everything
-else goes on to the transformer. Without a certificate for exactly the caller's edges nothing is cleared.
+It answers a text that a certificate clears and that is certainly in a language the model reads, and no other; all
+others go on to the transformer. Without a certificate for exactly the caller's edges nothing is cleared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from tokenizers import Tokenizer
 
 from prefilter.models.fast.fast_stage import Certificate, FastStage, FastStageError
-from prefilter.models.manifest import FAST as FILE
-from prefilter.models.manifest import Manifest
 from prefilter.models.scored import FAST, Scored
 from prefilter.models.text.language import read
 from prefilter.models.text.windows import spellable
 
 
 class Clearance:
-    """The leave an artefact's fast stage has."""
+    """A fast stage and the certificates under which it may clear."""
 
     def __init__(self, stage: FastStage, certificates: Mapping[str, Certificate], tokenizer: Tokenizer) -> None:
         """Raises `FastStageError` for a certificate whose verdict the stage does not give."""
@@ -32,12 +29,17 @@ class Clearance:
         self._unspellable = spellable(tokenizer)
 
     @classmethod
-    def load(cls, manifest: Manifest, folder: Path, tokenizer: Tokenizer) -> Clearance | None:
-        """The artefact's, None where it has no fast stage; raises `FastStageError` or `ManifestError`."""
-        if FILE not in manifest.files:
-            return None
-        stage = FastStage.from_bytes(manifest.read(folder, FILE), outputs=manifest.fast.get("outputs", ()))
-        issued = [Certificate.from_json(body) for body in manifest.fast.get("certificates", ())]
+    def from_bytes(
+        cls,
+        data: bytes,
+        *,
+        outputs: Sequence[str],
+        certificates: Sequence[Mapping[str, object]],
+        tokenizer: Tokenizer,
+    ) -> Clearance:
+        """The fast stage in an npz file under the certificates issued for it; raises `FastStageError`."""
+        stage = FastStage.from_bytes(data, outputs=outputs)
+        issued = [Certificate.from_json(body) for body in certificates]
         return cls(stage, {certificate.name: certificate for certificate in issued}, tokenizer)
 
     def certificate_for(self, edges: Mapping[str, float]) -> str | None:
@@ -50,10 +52,10 @@ class Clearance:
 
         Raises KeyError for a certificate that was not issued.
         """
-        leave = self.certificates[certificate]
+        issued = self.certificates[certificate]
         if not text.isascii() and self._unspellable.search(text) is not None:
             return None
-        scores = self.stage.clear(text, leave)
+        scores = self.stage.clear(text, issued)
         if scores is None:
             return None
         reading = read(text, declared=declared, unknown_share=0.0)

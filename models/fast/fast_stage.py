@@ -1,12 +1,11 @@
-"""The fast stage: a small static-embedding model that clears what is plainly harmless, and nothing else.
+"""The fast stage: a small static-embedding model that clears what is certainly harmless, and nothing else.
 
-Each word and each pair of words has a vector (int8, by hash bucket); a text is the highest mean of its vectors
-over windows of two lengths and the mean over all of it, and two small dense layers read an estimate of every
-head's score and one verdict per certified policy from that. It was taught by the transformer's own scores. It
-may only clear: a text whose verdict lies under a certificate's cut, with every estimate under its edge. The cut
-comes from a certificate in the manifest, issued on texts that neither model was trained on, and holds for
-exactly the edges it names. A text is judged alone, so it has the same verdict wherever it stands (on one CPU
-family). Knows no policies; a certificate only names edges.
+Each word and each pair of words has a vector (int8, by hash bucket); a text is the highest mean of its vectors over
+windows of two lengths and the mean over all of it, and two small dense layers read an estimate of every head's score
+and one verdict per certified policy from that. It is trained on the transformer's own scores. It clears a text only
+where the verdict is below a certificate's cut and every estimate below its edge. A certificate is issued on texts that
+neither model was trained on, and holds for exactly the edges it names. A text is judged alone, so its verdict is the
+same in any batch (on one CPU family). Knows no policies; a certificate only names edges.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +26,13 @@ WIDE, NARROW = 48, 12
 """Words in a window; neighbours share half."""
 BLOCK = NARROW // 2
 MIN_WORDS, MAX_WORDS = 16, 2000
-"""Shorter texts tell too little and cost the transformer least; longer ones it was not taught on."""
+"""Shorter texts hold too little evidence and cost the transformer least; longer ones were not in its training."""
 NARROW_STEPS, NARROW_INSIDE = WIDE // NARROW, (WIDE - NARROW) // (NARROW // 2) + 1
 """Narrow windows from one wide window to the next, and in each."""
 ALLOWANCE = np.float32(3.0)
-"""Log-odds by which a window alone must say more than the whole text to count."""
+"""Log-odds by which a window alone must exceed the whole text to count."""
 UNSEEN_WORD, UNSEEN_PAIR = 0, 1
-"""The rows of `unseen`: what stands for a word, and for a pair, that training did not see often enough."""
+"""The rows of `unseen`: the vector of a word, and of a pair, that training did not see often enough."""
 
 Floats = NDArray[np.float32]
 
@@ -45,7 +43,7 @@ class FastStageError(KnownError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Leave to clear: under these `edges`, texts whose `verdict` lies below `cut`.
+    """Permission to clear, under these `edges`, texts whose `verdict` is below `cut`.
 
     `edges` maps every category the policy judges to the score from which it is not allowed. `bound`: with
     `confidence`, at most this share of the texts that the transformer would not have allowed is cleared.
@@ -59,13 +57,16 @@ class Certificate:
     confidence: float
 
     @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> Certificate:
+    def from_json(cls, body: Mapping[str, object]) -> Certificate:
         """One certificate of a manifest; raises `FastStageError`."""
         try:
-            edges = {str(name): float(edge) for name, edge in body["edges"].items()}
-            numbers = [float(body[key]) for key in ("cut", "bound", "confidence")]
+            given = body["edges"]
+            if not isinstance(given, Mapping):
+                raise TypeError("edges are not a table")
+            edges = {str(name): float(edge) for name, edge in given.items()}
+            numbers = [_number(body[key]) for key in ("cut", "bound", "confidence")]
             name, verdict = str(body["name"]), str(body["verdict"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise FastStageError(f"not a certificate: {type(error).__name__}") from error
         if not edges or not all(map(math.isfinite, [*numbers, *edges.values()])):
             raise FastStageError("a certificate needs edges, and finite numbers")
@@ -78,10 +79,16 @@ class Certificate:
         )
 
 
+def _number(value: object) -> float:
+    if not isinstance(value, int | float | str):
+        raise TypeError("not a number")
+    return float(value)
+
+
 class FastStage:
     """The loaded fast stage. Thread-safe: it holds nothing that changes."""
 
-    def __init__(self, arrays: Mapping[str, NDArray[Any]], *, outputs: Sequence[str]) -> None:
+    def __init__(self, arrays: Mapping[str, NDArray[np.generic]], *, outputs: Sequence[str]) -> None:
         """`outputs`: what the columns of the last layer are, heads first, then verdicts."""
         try:
             self._words = _dense(arrays["word_rows"], arrays["words"], arrays["unseen"][UNSEEN_WORD])
@@ -208,7 +215,7 @@ def _windows(words: int, size: int) -> _Windows:
     return _Windows(starts // BLOCK, -(-ends // BLOCK), counts, roots, logs)
 
 
-def _dense(rows: NDArray[Any], vectors: NDArray[Any], unseen: NDArray[Any]) -> NDArray[np.int8]:
+def _dense(rows: NDArray[np.generic], vectors: NDArray[np.generic], unseen: NDArray[np.generic]) -> NDArray[np.int8]:
     """int8 [buckets, width]: the vector of every bucket, `unseen` where none is kept."""
     table = np.empty((1 << BITS, vectors.shape[1]), dtype=np.int8)
     table[:] = unseen

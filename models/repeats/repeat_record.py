@@ -1,9 +1,8 @@
 """A repeat's record: a `Scored` in bytes, small, without its text, and back to the bit.
 
-Plain numbers by position; heads and reasons are numbers too, so the bytes mean something only beside the
-model's list of heads. What is not the same each time (a fault, a deadline), what costs less than a look-up
-(the fast stage, a broken row) and what is no short code (a language of more than eight characters) has no
-record. Knows no file and no key.
+Plain numbers by position; heads and reasons are numbers too, so the bytes mean something only with the model's list of
+heads. An answer that may differ next time (a fault, a deadline), that costs less than a look-up (the fast stage, a
+broken row) or whose language code has more than eight characters has no record. Knows no file and no key.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from prefilter.models.scored import FULL, Evidence, Scored
 from prefilter.models.text.language import LANGUAGE, PIECES, SCRIPT
 
 REASONS = (None, LANGUAGE, SCRIPT, PIECES)
-"""Why a text has no scores, where it is the text's own doing; the first one stands for scores."""
+"""Why a text has no scores, where the text is the reason; the first one means that it has scores."""
 HEADER = struct.Struct("<BB8s5I")
 """Reason, number of evidence (spans are the rest), language, then tokens, windows and context."""
 PART = struct.Struct("<BIId")

@@ -1,14 +1,11 @@
 """Repeats: answers given before, by keyed hash of the text, shared by the processes of one machine.
 
-One file, mapped by all of them: a header and pages. A key names its page; a page is a ring of entries (key,
-length, check, record) of any size, the newest over the oldest. Nobody locks to read or to write. Two who write
-one page at once, or one who reads what is half written, meet an entry whose check fails, and that is a miss:
-a wrong answer is never given. Bounded, since the file never grows. No text is in it: a key is a hash under a
-secret, because short texts can be guessed, and a record holds numbers.
-
-A key covers whatever decides an answer: the manifest, what runs it, the text as the model reads it, as sent
-too where the two differ (evidence is told in the sender's offsets), the declared language and the context.
-Knows no network and no policy.
+One file, mapped by all of them: a header and pages. A key names its page; a page is a ring of entries (key, length,
+check, record) of any size, the newest over the oldest. Nobody locks to read or to write: where two write one page at
+once, or one reads what is half written, the entry's check fails, which is a miss, never a wrong answer. The file never
+grows. It holds no text: a key is a hash under a secret, because short texts can be guessed, and a record holds numbers.
+A key covers whatever decides an answer: manifest, software versions, text as normalised and, where it differs, as sent
+(evidence has the sender's offsets), declared language, context. Knows no network and no policy.
 """
 
 from __future__ import annotations
@@ -43,7 +40,7 @@ MIN_SECRET, MAX_SECRET = 16, 64
 
 
 class RepeatsError(KnownError, RuntimeError):
-    """The file cannot be made, or is not ours alone."""
+    """The file cannot be made, or others can read it."""
 
 
 class Repeats:
@@ -64,7 +61,7 @@ class Repeats:
     def open(cls, path: Path, *, secret: bytes, max_bytes: int, manifest: Manifest) -> Repeats:
         """The file at `path`, made anew where there is none, or one of another model, secret or size.
 
-        `secret`: 16 to 64 random bytes, the same in every process that is to share; who has it can try texts.
+        `secret`: 16 to 64 random bytes, the same in every process that is to share; with it one can try texts.
         A process that still maps a replaced file keeps it to itself. Raises `RepeatsError`.
         """
         if not MIN_SECRET <= len(secret) <= MAX_SECRET:
@@ -95,7 +92,7 @@ class Repeats:
         return found.digest()
 
     def get(self, key: bytes) -> Scored | None:
-        """The answer under a key, None where there is none whole; counted in `hits` or `misses`."""
+        """The answer under a key, None where there is none or its entry is damaged; counted in `hits` or `misses`."""
         record = self._find(key)
         with self._counting:
             if record is None:
@@ -105,7 +102,7 @@ class Repeats:
         return None if record is None else unpack(record, self._heads)
 
     def put(self, key: bytes, scored: Scored) -> None:
-        """Keep an answer, unless it is one to be made again each time, or a very long one."""
+        """Keep an answer, unless it has no record or a very long one."""
         table, record = self._table, pack(scored, self._heads)
         if table is None or record is None or len(record) > MAX_RECORD:
             return
@@ -147,7 +144,7 @@ class Repeats:
 
 
 def _identity(manifest: Manifest) -> bytes:
-    """What answers: all that the manifest says, and the versions of what runs it."""
+    """What decides answers: the whole manifest, and the versions of what runs it."""
     parts = {"manifest": dataclasses.asdict(manifest), "run_by": {name: version(name) for name in RUN_BY}}
     return blake2b(json.dumps(parts, sort_keys=True).encode()).digest()
 

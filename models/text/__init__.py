@@ -1,1 +1,1 @@
-"""A text as the model reads it: normalised, in which language, in which windows, beside which context."""
+"""A text as the model reads it: normalised, its language identified, cut into windows with its context."""

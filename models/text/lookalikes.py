@@ -1,10 +1,10 @@
-"""Characters that are not what they seem: invisible ones, compatibility forms, letters that look Latin.
+"""Look-alikes: characters that are not what they seem (invisible ones, compatibility forms, letters that look Latin).
 
-Three steps over text that is not plain ASCII, each giving the edits it wants: `characters` (drop what
-cannot be seen, make every blank a blank), `compose` (NFKC, cluster by cluster, so that offsets survive) and
-`letters` (Latin for look-alikes, only inside words that mix scripts or words made of look-alikes alone in a
-text that has no other word of that script, so that real Cyrillic or Greek stays itself). Knows nothing of
-what the words mean; the table of letters lies in `confusables.json` with its origin.
+Three steps over text that is not plain ASCII, each giving the edits it wants: `characters` (drop what cannot be seen,
+make every blank a space), `compose` (NFKC, cluster by cluster, so that offsets survive) and `letters` (Latin for
+look-alikes, only inside words that mix scripts or words made of look-alikes alone in a text that has no other word of
+that script, so that real Cyrillic or Greek is kept). Knows nothing of what the words mean; the table of letters is
+`data/confusables.json` with its origin.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from functools import cache, lru_cache
 from importlib import resources
 
 Edit = tuple[int, int, str]
+"""Characters [start, end) of the current text become the string; edits are ordered and do not overlap."""
 
 BLANK_CONTROLS = "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f\x85"
 INVISIBLE = frozenset(

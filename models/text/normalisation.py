@@ -1,10 +1,10 @@
-"""A text as the model reads it: checked, cleaned of disguises, with a map back to the text as sent.
+"""Normalisation: a text as the model reads it, checked, cleaned of disguises, with a map back to the text as sent.
 
-`check_text` says whether a value is a text at all; `normalise` undoes what hides words from a tokenizer
-(entities, invisible characters, look-alike letters, spelled-out words, digits for letters) and keeps, for
-every character it leaves, the code point it came from. Case is left to the tokenizer. A step that finds
-nothing costs one search, and plain ASCII text skips the Unicode steps; both ways end in the same text
-(tested). Knows nothing of tokens, languages or harm. Every step is linear in the length of the text.
+`check_text` tells whether a value is a text; `normalise` undoes what hides words from a tokenizer (entities, invisible
+characters, look-alike letters, spelled-out words, digits for letters) and keeps, for every character it leaves, the
+code point it came from. Case is left to the tokenizer. A step that finds nothing costs one search, and plain ASCII text
+skips the Unicode steps; both ways give the same text (tested). Every step is linear in the length of the text. Knows
+nothing of tokens, languages or harm.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefilter.models.text import lookalikes
+from prefilter.models.text.lookalikes import Edit
 from prefilter.models.text.triggers import BLANKS, triggers
 
 MAX_CHARS = 1_000_000
 Offsets = NDArray[np.int64]
-Edit = tuple[int, int, str]
-"""Characters [start, end) of the current text become the string; edits are ordered and do not overlap."""
 
 ENTITY = re.compile(r"&(?:#0{0,99}[0-9]{1,7};?|#[xX]0{0,99}[0-9a-fA-F]{1,6};?|[A-Za-z][A-Za-z0-9]{1,31};)")
 """As browsers read them: a number needs no semicolon and may begin with zeros."""
@@ -115,14 +114,14 @@ def _normalise(text: str, *, ascii_path: bool) -> Normalised:
 
 
 SETTLED_CHARS = 32
-"""So many characters at the end of what is read may be read otherwise when more follows: up to three single letters
-turn out to begin a spelled-out word, and the end of a word that is spelled out has other pieces when it goes on."""
+"""So many characters at the end of a normalised text may change when more follows: up to three single letters turn
+out to begin a spelled-out word, and the end of a spelled-out word has other pieces when it goes on."""
 
 
 def settled(text: str) -> int:
-    """Up to which place of `text` the text as it is read stays what it is, whatever follows.
+    """Up to which place of `text` its normalised form cannot change, whatever follows.
 
-    Behind it lie the last word, which may go on, the last SETTLED_CHARS characters, and everything from the first
+    After it come the last word, which may go on, the last SETTLED_CHARS characters, and everything from the first
     word of look-alike letters on: whether it is a disguise depends on every other word.
     """
     last = text.rsplit(maxsplit=1)[-1] if text and not text[-1].isspace() else ""
@@ -138,7 +137,7 @@ def settled(text: str) -> int:
 
 
 def _tail(text: str) -> int:
-    """Where the last SETTLED_CHARS characters of what is read begin; invisible ones may be many."""
+    """Where the last SETTLED_CHARS characters of the normalised text begin; invisible ones may be many."""
     length = 2 * SETTLED_CHARS
     while True:
         begin = max(0, len(text) - length)
@@ -166,7 +165,7 @@ class _Draft:
 
     @property
     def moved(self) -> bool:
-        """Whether a step has changed something, so that what the text began as tells nothing of it any more."""
+        """Whether a step has changed something, so that the triggers of the original text no longer hold."""
         return self._offsets is not None
 
     def offsets(self) -> Offsets:
@@ -216,7 +215,7 @@ def _entities(text: str) -> Iterable[Edit]:
 
 
 def _spelled(text: str) -> Iterable[Edit]:
-    """Drop the separators of four or more single letters that stand apart by the same character."""
+    """Drop the separators of four or more single letters that are separated by the same character."""
     for match in SPELLED.finditer(text):
         for position in range(match.start() + 1, match.end(), 2):
             yield position, position + 1, ""
@@ -240,7 +239,7 @@ def _leet(text: str) -> Iterable[Edit]:
 
 
 def _stretched(text: str) -> Iterable[Edit]:
-    """Two of a letter that stands four or more times in a row."""
+    """Two of a letter that occurs four or more times in a row."""
     for match in STRETCH.finditer(text):
         yield match.start() + 2, match.end(), ""
 

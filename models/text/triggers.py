@@ -1,7 +1,7 @@
-"""Triggers: which steps of normalisation a plain ASCII text can need at all, told from its bytes.
+"""Triggers: which steps of normalisation a plain ASCII text can need at all, decided from its bytes.
 
-Looking for a disguise with a regular expression costs more than all else that the fast stage does; a few array
-comparisons over the bytes say that most texts hold none. A trigger may fire in vain, never fail to fire
+Looking for a disguise with a regular expression costs more than everything else the fast stage does; a few array
+comparisons over the bytes show that most texts hold none. A trigger may fire without need but never fails to fire
 (tested against the long way).
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLANKS = dict.fromkeys(map(ord, "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f"), " ")
-"""Control characters that stand for a blank, one for one."""
+"""Control characters that become a blank, one for one."""
 SPACE = 0x20
 
 Mask = NDArray[np.bool_]

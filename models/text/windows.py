@@ -1,12 +1,10 @@
 """Windows: a normalised text cut into pieces the model can read whole, nothing truncated, nothing hidden.
 
-A window ends where a sentence ends if one does in its second half, else between words; neighbours overlap, so
-that a thought cut in two is read whole once. WordPiece turns a word it cannot spell (too long, or one odd
-character in it) into a single unknown piece and so hides it: such words are cut before they are read.
-Where the text answers something, every window carries the end of that context behind the text, marked as
-type 1: what is answered is nearest, and the text's own pieces stay where they are. Training and scoring
-make their rows here, so they never differ. Knows tokenizers, not models or scores. Linear in the length of
-the text.
+A window ends at the end of a sentence if there is one in its second half, else between words; neighbours overlap, so
+that a phrase cut in two is read whole once. WordPiece turns a word it cannot spell (too long, or one odd character)
+into a single unknown piece and so hides it: such words are cut before they are read. Every window carries the end of
+the context, if there is one, behind the text, marked as type 1; the text's own pieces keep their places. Knows
+tokenizers, not models or scores. Linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -37,7 +35,7 @@ SCRIPT_RUN = re.compile(r"[\x00-\x7f]+|[^\x00-\x7f]+")
 SPELLED_BLOCKS = ((0x20, 0x7F), (0xA0, 0x250), (0x2010, 0x2070), (0x20A0, 0x20C0), (0x2122, 0x2123))
 """Basic and extended Latin, general punctuation, currency signs, the trade mark: [low, high)."""
 FOLLOWED = sys.maxsize
-"""Where the last window is decided: whatever follows may change it."""
+"""Where the last window is decided: anything that follows may change it."""
 SENTENCE_ENDS = (".", "!", "?", "\u2026", "\u3002")
 
 
@@ -47,8 +45,8 @@ class Window:
 
     `ids`: int64 [n]. `types`: int64 [n], 0 up to the text's [SEP], 1 behind it. `start`, `end`: the text
     part's span in the original text. `pieces`: int64 [text pieces, 2], each text piece's span in the original
-    text; piece i stands at `ids[i + 1]`. `begins`: bool [text pieces], whether a piece begins a word. `decided`:
-    up to where the original text must stay as it is for this window to stay, whatever follows: to the end of the
+    text; piece i is `ids[i + 1]`. `begins`: bool [text pieces], whether a piece begins a word. `decided`:
+    up to where the original text must not change for this window not to change, whatever follows: to the end of the
     piece that had no room in it, FOLLOWED where there is none.
     """
 
@@ -107,7 +105,7 @@ def windows(
     """The windows of a text, at most `length` ids each, and its number of word pieces (overlap counted once).
 
     Always at least one window; a text without a word piece has one of the marks alone. `context` comes from
-    `context_pieces` and stands in every window, which leaves `length - 3 - len(context)` pieces for the text.
+    `context_pieces` and is part of every window, which leaves `length - 3 - len(context)` pieces for the text.
     `tokenizer` comes from `load_tokenizer`; another that would cut, pad or read marks in the text is a
     `ValueError`, and so is a context that leaves no room.
     """
@@ -134,7 +132,7 @@ def windows(
 def context_pieces(context: str, tokenizer: Tokenizer, *, limit: int) -> tuple[NDArray[np.int64], int]:
     """The last `limit` word pieces (ids) of a context, normalised as texts are, and how many it has.
 
-    The last, since what is answered stands nearest to the answer.
+    The last, since the end of a context is nearest to the text.
     """
     _check_whole(tokenizer)
     ids = _pieces(normalise(context).text, tokenizer).ids

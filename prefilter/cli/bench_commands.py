@@ -47,7 +47,7 @@ def stream(
     policy: Annotated[str, typer.Option(help="The preset whose edges hold.")] = "pretraining-corpus",
 ) -> None:
     """A web-like stream with and without the fast stage: speed, share cleared, misses."""
-    from prefilter.classifier.training.trainer import data_dir_from_env
+    from prefilter.classifier.corpus.sources import data_dir_from_env
     from prefilter.eval.bench import bench_stream as bench
 
     data = data_dir or data_dir_from_env()
@@ -81,7 +81,7 @@ def streamed(
     chars: Annotated[int, typer.Option(min=40, help="Characters of an answer.")] = 1_600,
 ) -> None:
     """Model output through /v1/stream: first release, each chunk, and what each bound lets out."""
-    from prefilter.classifier.training.trainer import data_dir_from_env
+    from prefilter.classifier.corpus.sources import data_dir_from_env
     from prefilter.eval.bench import bench_streamed as bench
 
     numbers = [int(n) for n in streams.split(",") if n]

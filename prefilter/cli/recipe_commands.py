@@ -124,7 +124,7 @@ def distil(
 
 
 def _release(recipe: Path, run_dir: Path | None, data_dir: Path | None, store: Path | None) -> None:
-    from prefilter.classifier.release import main
+    from prefilter.classifier.release.release import main
     from prefilter.models.registry import store_dir
 
     print(main(recipe, run_dir=run_dir, store=store or store_dir(), data_dir=data_dir))

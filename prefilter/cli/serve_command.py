@@ -20,9 +20,9 @@ def serve(
     as_worker: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Serve the API and the console; settings come from PREFILTER_* variables."""
-    from prefilter.serving.launch import launch
+    from prefilter.serving.process.launch import launch
+    from prefilter.serving.process.worker import WorkerPlace, work
     from prefilter.serving.settings import Settings
-    from prefilter.serving.worker import WorkerPlace, work
 
     if workers is not None:
         os.environ["PREFILTER_WORKERS"] = str(workers)  # the workers read it there

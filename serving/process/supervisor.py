@@ -19,10 +19,10 @@ import signal
 import socket
 import sys
 
-from prefilter.serving.ready_line import address_of, print_ready
-from prefilter.serving.service_log import log_to_stderr
+from prefilter.serving.process.ready_line import address_of, print_ready
+from prefilter.serving.process.service_log import log_to_stderr
+from prefilter.serving.process.worker import WorkerPlace
 from prefilter.serving.settings import SHARED_METRICS, Settings, SettingsError
-from prefilter.serving.worker import WorkerPlace
 
 logger = logging.getLogger("prefilter.supervisor")
 

@@ -1,8 +1,8 @@
-"""Edges fitted: from which evidence on a word is marked, head by head, on texts that people marked.
+"""Span edges fitted: from which evidence on a word is marked, head by head, on texts that people marked.
 
 On the calibration split, by the int8 graph that ships. Where enough texts are marked, the edge is the one with the best
 mean character F1 (SemEval-2021 task 5, Pavlopoulos et al. 2021) of what reaches it, a source counting by its
-`span_weight`. A head that nobody marked for takes the edge at which it marks as large a share of its harmful texts'
+`span_weight`. A head without marked texts takes the edge at which it marks as large a share of its harmful texts'
 pieces as `toxicity` does of its own: a convention, not a measurement, and the model card says which heads have which.
 """
 
@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from prefilter.classifier.corpus.examples import Examples
-from prefilter.classifier.graph.onnx_export import open_session
+from prefilter.classifier.corpus.tokenised import cutter_of
+from prefilter.classifier.graph.graph_session import open_session
 from prefilter.classifier.recipe import Recipe, SourceRule
 from prefilter.models.labels import HEADS
 from prefilter.models.marker import Marker
 from prefilter.models.text.normalisation import normalise
-from prefilter.models.text.windows import Window, context_pieces, windows
+from prefilter.models.text.windows import Window
 
 GRID = np.arange(-4.0, 4.01, 0.25)
 ENOUGH_MARKED = 100
@@ -46,12 +47,9 @@ class Read:
 
 def read_texts(examples: Examples, tokenizer: Tokenizer, recipe: Recipe, graph: Path) -> Iterable[Read]:
     """Every example with the evidence that the graph gives."""
-    session = open_session(graph)
+    session, cutter = open_session(graph), cutter_of(recipe, tokenizer)
     for text, context in zip(examples.texts, examples.contexts, strict=True):
-        answered = context_pieces(context, tokenizer, limit=recipe.context_length)[0] if context else None
-        cut, _ = windows(
-            normalise(text), tokenizer, length=recipe.window_length, overlap=recipe.window_overlap, context=answered
-        )
+        cut = cutter.cut(normalise(text), context).windows
         evidence = []
         for window in cut:
             feed = {"input_ids": window.ids[None], "token_type_ids": window.types[None]}
@@ -62,7 +60,7 @@ def read_texts(examples: Examples, tokenizer: Tokenizer, recipe: Recipe, graph: 
 def fit_edges(
     examples: Examples, tokenizer: Tokenizer, recipe: Recipe, graph: Path, *, trained: Sequence[str]
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Edges of the `trained` heads, and the F1 of those that marked texts decided; {} where nobody marked anything."""
+    """Edges of the `trained` heads, and the F1 of those fitted on marked texts; {} where there are no marked texts."""
     rng = np.random.default_rng(recipe.seed)
     marked = np.array([s is not None for s in examples.spans], dtype=bool)
     rules = [recipe.sources.get(name, SourceRule()) for name in examples.source_names]

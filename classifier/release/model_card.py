@@ -1,22 +1,23 @@
-"""The model card: what a released model is, written from its manifest's real numbers.
+"""The model card: what a released model is, written from the numbers of its manifest.
 
-Figures on the public suites stand in docs/model.md, because the maker never grades itself; the card holds what
-training and calibration know. Knows the manifest and the fits; runs nothing.
+Figures on the public suites are in docs/model.md, because the maker never grades itself; the card holds what training
+and calibration know. Knows the manifest, the metrics and the fits; runs nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from prefilter.classifier.calibration import HeadFit
+from prefilter.classifier.release.calibration import HeadFit
+from prefilter.classifier.release.release_metrics import ReleaseMetrics
 from prefilter.models.manifest import Manifest
 
 
-def write_card(path: Path, manifest: Manifest, fits: Mapping[str, HeadFit]) -> None:
+def write_card(path: Path, manifest: Manifest, metrics: ReleaseMetrics, fits: Mapping[str, HeadFit]) -> None:
     """Write the card as Markdown to `path`."""
-    parts = [_head(manifest), _scores(manifest, fits), _limits(manifest), _data(manifest), _making(manifest)]
+    scores, limits = _scores(metrics, fits), _limits(manifest, metrics)
+    parts = [_head(manifest), scores, limits, _data(manifest), _making(metrics)]
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
@@ -31,8 +32,7 @@ def _head(manifest: Manifest) -> str:
     )
 
 
-def _scores(manifest: Manifest, fits: Mapping[str, HeadFit]) -> str:
-    development: dict[str, Any] = manifest.metrics["development"]
+def _scores(metrics: ReleaseMetrics, fits: Mapping[str, HeadFit]) -> str:
     lines = [
         "## Scores\n",
         "A score is a probability in the mix of the calibration split (column *prevalence*), by labels that people "
@@ -45,7 +45,7 @@ def _scores(manifest: Manifest, fits: Mapping[str, HeadFit]) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for head, fit in fits.items():
-        row = development.get(head)
+        row = metrics["development"].get(head)
         figures = f"{row['auroc']:.3f} | {row['auprc']:.3f} | {row['n']}" if row else "- | - | -"
         error = "-" if fit.error is None else f"{fit.error:.3f}"
         state = "yes" if fit.calibrated else "no, and never trained: it never rises" if fit.known == 0 else "no"
@@ -56,7 +56,7 @@ def _scores(manifest: Manifest, fits: Mapping[str, HeadFit]) -> str:
     return "\n".join(lines)
 
 
-def _limits(manifest: Manifest) -> str:
+def _limits(manifest: Manifest, metrics: ReleaseMetrics) -> str:
     weak = ", ".join(manifest.uncalibrated) or "none"
     return (
         "## What it must not be relied on for\n\n"
@@ -64,7 +64,7 @@ def _limits(manifest: Manifest) -> str:
         f"- The uncalibrated categories ({weak}): too few human-judged examples to prove anything; use them to route "
         "to people.\n"
         "- Sexual content with minors: there is no head of its own; `sexual` and `any` may or may not rise.\n"
-        f"{_context(manifest)}{_spans(manifest)}"
+        f"{_context(manifest)}{_spans(manifest, metrics)}"
         "- Benign look-alikes (negation, quotation, counter-speech, reclaimed words): see HateCheck by functionality "
         "in docs/model.md before you block on `hate`.\n"
         "- Deciding about people. It scores text."
@@ -81,10 +81,10 @@ def _context(manifest: Manifest) -> str:
     )
 
 
-def _spans(manifest: Manifest) -> str:
+def _spans(manifest: Manifest, metrics: ReleaseMetrics) -> str:
     if not manifest.spans:
         return ""
-    taught = manifest.metrics.get("spans_f1", {})
+    taught = metrics["spans_f1"]
     untaught = ", ".join(h for h in manifest.spans if h not in taught) or "none"
     return (
         f"- Marked words as proof: people marked words for {', '.join(taught) or 'no head'}; what is marked for the "
@@ -109,8 +109,8 @@ def _data(manifest: Manifest) -> str:
     return "\n".join(lines)
 
 
-def _making(manifest: Manifest) -> str:
-    training, int8 = manifest.metrics["training"], manifest.metrics["int8"]
+def _making(metrics: ReleaseMetrics) -> str:
+    training, int8 = metrics["training"], metrics["int8"]
     return (
         "## Making\n\n"
         f"- One command: `prefilter train classifier/recipes/{training['recipe'].removeprefix('prefilter-')}.toml "

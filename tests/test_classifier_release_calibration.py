@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from prefilter.classifier.calibration import ENOUGH, calibration_error, fit_calibrator, per_text
+from prefilter.classifier.release.calibration import ENOUGH, calibration_error, fit_calibrator, per_text
 from prefilter.models.labels import HEADS
 
 

@@ -17,7 +17,7 @@ LIMIT_BYTES = 30 * 2**20
 
 
 @contextmanager
-def releasing(folder: Path) -> Iterator[Path]:
+def artefact_folder(folder: Path) -> Iterator[Path]:
     """Yield an empty folder to fill, manifest included; at the end it is `folder`.
 
     Raises ValueError for an artefact above the size limit; then, and after any other error, nothing has changed.

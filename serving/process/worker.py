@@ -11,7 +11,7 @@ import json
 import socket
 from typing import NamedTuple
 
-from prefilter.serving.server import serve
+from prefilter.serving.process.server import serve
 from prefilter.serving.settings import Settings
 
 

@@ -2,9 +2,9 @@
 
 Per head: x = highest window logit + c·ln(windows); Platt's logistic p = sigmoid(a·x + b) by maximum likelihood with
 c ≤ 0 (Platt 1999, with a length term); then an isotonic correction of the Platt logit (scikit-learn), smoothed to a
-strictly rising piecewise-linear curve, kept only where cross-validation says it lowers the calibration error.
-Only labels that a person gave count. A head with fewer than `ENOUGH` human-judged positives here is fitted on all
-labels it has and listed as uncalibrated. Knows arrays, not texts.
+strictly rising piecewise-linear curve, kept only where it lowers the cross-validated calibration error. Only labels
+that a person gave count. A head with fewer than `ENOUGH` human-judged positives here is fitted on all labels it has and
+listed as uncalibrated. Knows arrays, not texts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ENOUGH = 200
 """Human-judged positives a head needs on the calibration split to count as calibrated (INTERFACES: scores)."""
 BINS = 15
 SILENT = Curve(a=1e-3, b=-6.0, c=0.0)
-"""The curve of a head that nothing is known of: it never rises, and the card says so."""
+"""The curve of a head without labels: it never rises, and the card says so."""
 REACH = 30.0
 Floats = NDArray[np.float64]
 

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from prefilter.serving.ready_line import address_of
-from prefilter.serving.service_log import log_to_stderr
+from prefilter.serving.process.ready_line import address_of
+from prefilter.serving.process.service_log import log_to_stderr
 from prefilter.serving.settings import Settings
 
 if TYPE_CHECKING:  # imported while the model loads

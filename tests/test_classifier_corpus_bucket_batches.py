@@ -1,4 +1,4 @@
-"""Batches: a text and what it answers in one row, marks on the pieces people marked, large sources drawn less often."""
+"""Batches: a text and its context in one row, marks on the pieces people marked, large sources drawn less often."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from prefilter.classifier.corpus.batches import UNMARKED, collate, of_examples, tokenise, training_batches
-from prefilter.classifier.training.trainer import encoder_tokenizer, load_examples
+from prefilter.classifier.corpus.bucket_batches import collate, training_batches
+from prefilter.classifier.corpus.merging import load_examples
+from prefilter.classifier.corpus.tokenised import UNMARKED, of_examples, tokenise
+from prefilter.classifier.encoder import encoder_tokenizer
 from training_samples import recipe as small_recipe
 
 

@@ -5,10 +5,10 @@ The only place that knows both, so that neither the server nor the supervisor kn
 
 from __future__ import annotations
 
-from prefilter.serving.ready_line import print_ready
-from prefilter.serving.server import serve
+from prefilter.serving.process.ready_line import print_ready
+from prefilter.serving.process.server import serve
+from prefilter.serving.process.supervisor import supervise
 from prefilter.serving.settings import Settings
-from prefilter.serving.supervisor import supervise
 
 
 def launch(settings: Settings) -> None:

@@ -1,7 +1,7 @@
-"""Joining: the wide part is fitted, weighed against the deep one, and the verdict hears all heads.
+"""Blending: the wide part is fitted and joined with the deep one, and all heads are blended into the verdict.
 
-The two parts are standardised on the development split, which neither was fitted to: a head's wide logits are scaled
-to `wide_share` of the spread of its deep ones. The verdict `any` is its own head plus `verdict_share` times the mean of
+The two parts are standardised on the development split, which neither was fitted to: a head's wide logits are scaled to
+`wide_share` of the spread of its deep ones. The verdict `any` is its own head plus `verdict_share` times the mean of
 all heads, each scaled to the verdict's spread: a mean of many heads is a steadier verdict on unseen sources than one
 head or the highest. Both shares were chosen on sources left out of training (`prefilter leave-out`).
 """
@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
-from prefilter.classifier.corpus.batches import Tokenised
 from prefilter.classifier.corpus.examples import Examples
+from prefilter.classifier.corpus.tokenised import Tokenised
 from prefilter.classifier.recipe import Recipe
 from prefilter.classifier.training.harm_network import HarmNetwork
 from prefilter.classifier.training.wide_part import fit_wide, piece_counts
@@ -24,7 +24,7 @@ Floats = NDArray[np.float32]
 Tables = tuple[Floats, Floats, Floats]
 
 
-def join(
+def blend_parts(
     network: HarmNetwork,
     recipe: Recipe,
     training: tuple[Tokenised, Examples],
@@ -80,7 +80,7 @@ def _set_wide(network: HarmNetwork, tables: Tables) -> None:
 def _set_blend(
     network: HarmNetwork, deviation: Floats, share: float, head_is_trained: NDArray[np.bool_]
 ) -> None:
-    """Let the verdict hear the trained heads; `deviation` [heads] is the spread of each."""
+    """Blend the trained heads into the verdict; `deviation` [heads] is the spread of each."""
     verdict = HEADS.index(ANY)
     others = [h for h in range(len(HEADS)) if h != verdict and head_is_trained[h]]
     blend = torch.eye(len(HEADS))

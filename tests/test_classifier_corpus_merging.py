@@ -1,4 +1,4 @@
-"""Examples: each text once, no text or pair in two splits, nothing of the test suites, weights as the recipe says."""
+"""Merging: each text once, no text or pair in two splits, nothing of the test suites, weights as the recipe says."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from prefilter.classifier.corpus.examples import SPLITS, build_examples, text_key
+from prefilter.classifier.corpus.examples import SPLITS, text_key
+from prefilter.classifier.corpus.merging import build_examples
 from prefilter.classifier.corpus.sources import Source
 from prefilter.classifier.recipe import Recipe
 from prefilter.models.labels import HEADS

@@ -1,0 +1,1 @@
+"""The processes of a service: one that listens, or several workers under a supervisor."""
