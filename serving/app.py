@@ -15,11 +15,10 @@ from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -28,6 +27,7 @@ from starlette.responses import Response
 from prefilter.serving.admission.permits import Permits
 from prefilter.serving.admission.request_gate import RequestGate
 from prefilter.serving.api import router as api
+from prefilter.serving.api.openapi_document import openapi_document
 from prefilter.serving.auth import Auth
 from prefilter.serving.compat import refuse_for
 from prefilter.serving.compat import router as compat
@@ -102,7 +102,7 @@ def create_app(
     app.add_exception_handler(PrefilterError, _plain_error)
     app.add_exception_handler(HTTPException, _framework_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
     return app
 
 
@@ -227,16 +227,3 @@ async def _validation_error(request: Request, _error: Exception) -> Response:
     # The framework's 422 repeats the input.
     return await _plain_error(request, BadRequest())
 
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    if app.openapi_schema is None:
-        schema = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes
-        )
-        for operations in schema["paths"].values():
-            for operation in operations.values():
-                operation["responses"].pop("422", None)  # the framework's own, never answered here
-        for name in ("HTTPValidationError", "ValidationError"):
-            schema.get("components", {}).get("schemas", {}).pop(name, None)
-        app.openapi_schema = schema
-    return app.openapi_schema

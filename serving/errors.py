@@ -51,16 +51,6 @@ class PrefilterError(KnownError):
         self.retry_after_s = retry_after_s
         super().__init__(self.message)
 
-    def to_json(self, request_id: str | None = None) -> dict[str, object]:
-        """Return the body of INTERFACES: `{"error": {"code", "message", "field"?, "row"?, "request_id"}}`."""
-        error: dict[str, object] = {"code": self.code, "message": self.message}
-        if self.field is not None:
-            error["field"] = self.field
-        if self.row is not None:
-            error["row"] = self.row
-        error["request_id"] = request_id
-        return {"error": error}
-
 
 class BadRequest(PrefilterError):
     """The request is not what this route reads."""

@@ -25,9 +25,9 @@ from prefilter.serving.auth import Principal
 from prefilter.serving.engine.engine import Engine
 from prefilter.serving.engine.row import Row
 from prefilter.serving.errors import NotFound, NotReady, Unprocessable
+from prefilter.serving.item import BadRow, Item
 from prefilter.serving.policy.policy import Decision, Outcome, Policy, decide
 from prefilter.serving.policy.policy_book import PolicyBook
-from prefilter.serving.schemas import BadRow, Item
 from prefilter.serving.settings import Settings
 from prefilter.serving.store import Store, decision_rows, new_id
 from prefilter.serving.store.case_rows import Span

@@ -32,6 +32,7 @@ PLANTS = [
     ("fitting", "models/calibrator.py", "from sklearn.isotonic import IsotonicRegression"),
     ("sql", "serving/triage/triage.py", "from sqlalchemy import select"),
     ("http", "serving/screening.py", "from fastapi import Request"),
+    ("bodies", "serving/screening.py", "import pydantic"),
     ("ray", "serving/engine/engine.py", "import ray"),
     ("pure", "serving/policy/policy.py", "from prefilter.serving.settings import Settings"),
     ("pure", "serving/errors.py", "from prefilter.serving.policy import policy"),

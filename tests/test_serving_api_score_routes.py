@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from prefilter.models.labels import HEADS
-from prefilter.serving.schemas import BadRow, read_score_request
+from prefilter.serving.api.score_bodies import read_score_request
+from prefilter.serving.item import BadRow
 from serving_client import Service, service
 
 

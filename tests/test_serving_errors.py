@@ -7,6 +7,7 @@ import re
 import pytest
 
 from prefilter.serving import errors
+from prefilter.serving.admission.refusal import native_body
 from prefilter.serving.errors import PrefilterError
 
 TREE = {
@@ -30,7 +31,7 @@ def test_the_docstring_is_the_message(name: str) -> None:
 
 
 def test_the_body_names_field_and_row_only_when_known() -> None:
-    bare = errors.NotFound().to_json("req_1")["error"]
+    bare = native_body(errors.NotFound(), "req_1")["error"]
     assert bare == {"code": "not_found", "message": "There is no such thing here.", "request_id": "req_1"}
-    full = errors.BadRequest("no", code="c", field="items", row=0).to_json()["error"]
+    full = native_body(errors.BadRequest("no", code="c", field="items", row=0), None)["error"]
     assert full == {"code": "c", "message": "no", "field": "items", "row": 0, "request_id": None}

@@ -118,7 +118,7 @@ def test_a_scored_item_leaves_no_text_outside_its_case(
         "prefilter.serving.triage.case_intake.CaseIntake.open_cases",
         "prefilter.serving.screening.decide",
         "prefilter.serving.api.score_routes._render",
-        "prefilter.serving.schemas.read_score_request",
+        "prefilter.serving.api.score_routes.read_score_request",
     ],
 )
 def test_an_exception_that_quotes_the_text_stays_inside(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from prefilter.serving.api.case_bodies import claim_answer
 from prefilter.serving.audit import chain
 from prefilter.serving.store.case_rows import Span
 from prefilter.serving.triage import RevealedText, mask
@@ -33,7 +34,7 @@ def test_what_is_served_is_masked_and_shows_no_score(room: Room) -> None:
     claimed = room.claim()
     assert claimed.text_masked == "█████ part, second part"
     assert (claimed.category, claimed.severity_band, claimed.language) == ("insult", "low", "en")
-    assert "score" not in repr(claimed.to_json())
+    assert "score" not in repr(claim_answer(claimed))
     assert claimed.lease.expires_at > room.clock.now
 
 
@@ -54,7 +55,7 @@ def test_a_claimed_case_says_how_long_it_is_and_why_it_could_not_be_scored(room:
     room.open(
         "Vier ganz kurze Worte", because=[{"reason": "unreadable_language"}], unscored="unreadable_language"
     )
-    case = room.claim(queue="unscored").to_json()["case"]
+    case = claim_answer(room.claim(queue="unscored"))["case"]
     assert (case["words"], case["reason"], case["escalated_by"]) == (4, "unreadable_language", None)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from prefilter.serving.api.case_bodies import review_answer
 from prefilter.serving.audit import chain
 from prefilter.serving.errors import (
     BadRequest,
@@ -44,7 +45,7 @@ def test_the_same_key_and_body_replays_the_answer(room: Room) -> None:
     room.clock.advance(days=1)
     again = room.review(claimed)
     assert (first.replayed, again.replayed) == (False, True)
-    assert first.to_json() == again.to_json()
+    assert review_answer(first) == review_answer(again)
     assert room.actions().count("review.submitted") == 1
 
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NotRequired
+
+from typing_extensions import TypedDict
 
 from prefilter.serving.errors import PrefilterError, Unauthorised
 
@@ -26,9 +29,38 @@ Refuse = Callable[[PrefilterError, str | None], Refusal]
 """Writes the refusal of one request: of the error, and the request's id where it is known."""
 
 
+class _Where(TypedDict):
+    field: NotRequired[str]
+    row: NotRequired[int]
+
+
+class ErrorFields(_Where):
+    """What went wrong; `field` and `row` say where in the request."""
+
+    code: str
+    message: str
+    request_id: str | None
+
+
+class NativeError(TypedDict):
+    """An error of the native API."""
+
+    error: ErrorFields
+
+
+def native_body(error: PrefilterError, request_id: str | None) -> NativeError:
+    """Return an error as the native API writes it, without empty keys."""
+    where: _Where = {}
+    if error.field is not None:
+        where["field"] = error.field
+    if error.row is not None:
+        where["row"] = error.row
+    return {"error": {"code": error.code, "message": error.message, **where, "request_id": request_id}}
+
+
 def native(error: PrefilterError, request_id: str | None) -> Refusal:
     """Return the refusal of the native API: `{"error": {"code", "message", "field"?, "row"?, "request_id"}}`."""
-    return written(error, error.status, error.to_json(request_id))
+    return written(error, error.status, native_body(error, request_id))
 
 
 def written(error: PrefilterError, status: int, body: Mapping[str, object]) -> Refusal:

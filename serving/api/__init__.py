@@ -2,8 +2,9 @@
 
 A route reads a body, calls one use case and writes an answer.
 
-No SQL, no decisions and no scoring happen here. Bodies are read by hand (`serving.schemas`), never by the
-framework, whose own validation errors repeat their input.
+No SQL, no decisions and no scoring happen here. What a body holds is
+described beside its routes and read by `serving.body_reader`, never by the framework, whose own validation errors
+repeat their input.
 """
 
 from __future__ import annotations

@@ -1,17 +1,59 @@
-"""Answers: JSON as every route writes it, and the fields of a screened item that all of them write alike."""
+"""Answers: JSON as every route writes it, and the fields of a screened item that all of them write alike.
+
+The shapes of all answers are TypedDicts: the type checker sees that a route builds what its description says, and
+the OpenAPI document is made of them; nothing is validated while answering.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Annotated, NotRequired
 
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
-from prefilter.models.scored import Evidence, Scored
-from prefilter.serving.policy.policy import Policy
+from prefilter.models.scored import FAST, FULL, Evidence, Scored
+from prefilter.serving.body_reader import hint
+from prefilter.serving.policy.policy import Because, Outcome, Policy
+
+OutcomeWord = Annotated[str, hint(enum=[outcome.value for outcome in Outcome])]
+Stage = Annotated[str, hint(enum=[FAST, FULL])]
 
 
-def answer(body: object, *, status: int = 200) -> Response:
+class Ground(TypedDict):
+    """One ground of a decision: a category's score in its band, a reason, or both."""
+
+    category: NotRequired[str]
+    score: NotRequired[float]
+    band: NotRequired[list[float]]
+    reason: NotRequired[str]
+
+
+class Span(TypedDict):
+    """Code points [start, end) of the text as sent that speak for a category."""
+
+    category: str
+    start: int
+    end: int
+    score: float
+
+
+class Tokens(TypedDict):
+    """How many word pieces there are, and how many of them were read."""
+
+    seen: int
+    total: int
+
+
+class PolicyName(TypedDict):
+    """Which version of which policy."""
+
+    name: str
+    version: int
+
+
+def answer(body: Mapping[str, object], *, status: int = 200) -> Response:
     """Write a JSON answer; characters outside ASCII are escaped, so that any string can be written."""
     content = json.dumps(body, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
     return Response(content, status_code=status, media_type="application/json")
@@ -22,11 +64,29 @@ def scores_of(scored: Scored) -> dict[str, float]:
     return {category: float(score) for category, score in scored.scores.items()}
 
 
-def spans_of(found: Iterable[Evidence]) -> list[dict[str, object]]:
-    """Return evidence in order: `{"category", "start", "end", "score"}`, code points of the text as sent."""
+def spans_of(found: Iterable[Evidence]) -> list[Span]:
+    """Return evidence in order."""
     return [{"category": e.category, "start": e.start, "end": e.end, "score": float(e.score)} for e in found]
 
 
-def named(policy: Policy) -> dict[str, object]:
-    """Return which policy it was: `{"name", "version"}`."""
+def grounds_of(because: Iterable[Because]) -> list[Ground]:
+    """Return the grounds of a decision in order, without empty keys."""
+    return [_ground(one) for one in because]
+
+
+def named(policy: Policy) -> PolicyName:
+    """Return which policy it was."""
     return {"name": policy.name, "version": policy.version}
+
+
+def _ground(because: Because) -> Ground:
+    made: Ground = {}
+    if because.category is not None:
+        made["category"] = because.category
+    if because.score is not None:
+        made["score"] = because.score
+    if because.band is not None:
+        made["band"] = list(because.band)
+    if because.reason is not None:
+        made["reason"] = because.reason
+    return made

@@ -8,7 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from prefilter.serving.api.answers import answer
+from prefilter.serving.api.audit_bodies import AuditAnswer, VerificationAnswer
 from prefilter.serving.api.callers import Safety
+from prefilter.serving.api.descriptions import described
 from prefilter.serving.api.parameters import whole_number
 from prefilter.serving.audit import chain
 from prefilter.serving.errors import BadRequest
@@ -20,7 +22,11 @@ _MAX_LIMIT = 1_000
 _PARAMETERS = frozenset({"before", "action", "limit"})
 
 
-@router.get("", summary="Entries of the audit trail, newest first.")
+@router.get(
+    "",
+    summary="Entries of the audit trail, newest first.",
+    openapi_extra=described(answers={200: AuditAnswer}, refuses=(400,)),
+)
 async def page(request: Request, who: Safety) -> Response:
     """Answer up to `limit` (default 100, at most 1,000) entries before the sequence number `before`."""
     query = request.query_params
@@ -34,30 +40,35 @@ async def page(request: Request, who: Safety) -> Response:
     entries = await run_in_threadpool(
         chain.page, store, before=before, action=query.get("action"), limit=limit
     )
-    return answer(
-        {
-            "entries": [
-                {
-                    "seq": entry.seq,
-                    "at": entry.at.isoformat(),
-                    "actor": entry.actor,
-                    "action": entry.action,
-                    "subject": entry.subject,
-                    "body": entry.body,
-                    "prev_hash": entry.prev_hash,
-                    "hash": entry.hash,
-                }
-                for entry in entries
-            ],
-            "next_before": entries[-1].seq if len(entries) == limit else None,
-        }
-    )
+    body: AuditAnswer = {
+        "entries": [
+            {
+                "seq": entry.seq,
+                "at": entry.at.isoformat(),
+                "actor": entry.actor,
+                "action": entry.action,
+                "subject": entry.subject,
+                "body": dict(entry.body),
+                "prev_hash": entry.prev_hash,
+                "hash": entry.hash,
+            }
+            for entry in entries
+        ],
+        "next_before": entries[-1].seq if len(entries) == limit else None,
+    }
+    return answer(body)
 
 
-@router.get("/verify", summary="Whether the chain is whole.")
+@router.get(
+    "/verify", summary="Whether the chain is whole.", openapi_extra=described(answers={200: VerificationAnswer})
+)
 async def verify(request: Request, who: Safety) -> Response:
     """Walk the whole chain and answer where it breaks, if it does."""
     found = await run_in_threadpool(chain.verify, parts_of(request).store)
-    return answer(
-        {"ok": found.ok, "entries": found.entries, "broken_at": found.broken_at, "head": found.head}
-    )
+    body: VerificationAnswer = {
+        "ok": found.ok,
+        "entries": found.entries,
+        "broken_at": found.broken_at,
+        "head": found.head,
+    }
+    return answer(body)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
@@ -11,8 +11,26 @@ from starlette.responses import Response
 
 from prefilter.serving.api.answers import answer
 from prefilter.serving.api.callers import Reviewer
+from prefilter.serving.api.case_bodies import (
+    LEASE,
+    REVIEW,
+    ClaimAnswer,
+    LeaseAnswer,
+    LeaseBody,
+    QueuesAnswer,
+    RevealAnswer,
+    ReviewAnswer,
+    ReviewBody,
+    StatusAnswer,
+    claim_answer,
+    lease_fields,
+    queue_entry,
+    reveal_answer,
+    review_answer,
+)
+from prefilter.serving.api.descriptions import described
 from prefilter.serving.api.parameters import idempotency_key
-from prefilter.serving.api.request_bodies import document, read_object
+from prefilter.serving.api.request_bodies import read_body
 from prefilter.serving.auth import Principal
 from prefilter.serving.state import parts_of
 
@@ -20,24 +38,6 @@ router = APIRouter(prefix="/v1", tags=["triage"])
 
 Done = TypeVar("Done")
 Done_co = TypeVar("Done_co", covariant=True)
-
-_LEASE = {
-    "type": "object",
-    "required": ["lease_token"],
-    "properties": {"lease_token": {"type": "string"}},
-}
-_REVIEW = {
-    "type": "object",
-    "required": ["lease_token", "labels", "outcome"],
-    "properties": {
-        "lease_token": {"type": "string"},
-        "labels": {"type": "object", "additionalProperties": {"enum": ["yes", "no", "unsure"]}},
-        "outcome": {"enum": ["allow", "block"]},
-        "severity": {"type": "integer", "minimum": 1, "maximum": 7},
-        "reason": {"type": "string"},
-        "note": {"type": "string"},
-    },
-}
 
 
 class UnderLease(Protocol[Done_co]):
@@ -48,63 +48,72 @@ class UnderLease(Protocol[Done_co]):
         ...
 
 
-@router.get("/queues", summary="How much waits in each queue.")
+def _leased(answered: type) -> dict[str, Any]:
+    return described(asks=LeaseBody, answers={200: answered}, refuses=(404, 409))
+
+
+@router.get("/queues", summary="How much waits in each queue.", openapi_extra=described(answers={200: QueuesAnswer}))
 async def queues(request: Request, who: Reviewer) -> Response:
     """Answer the queues this reviewer may claim from."""
     views = await run_in_threadpool(parts_of(request).triage.queues, who)
-    return answer({"queues": [view.to_json() for view in views]})
+    return answer(QueuesAnswer(queues=[queue_entry(view) for view in views]))
 
 
-@router.post("/queues/{name}/claim", summary="Lease the next case, masked.")
+@router.post(
+    "/queues/{name}/claim",
+    summary="Lease the next case, masked.",
+    openapi_extra=described(answers={200: ClaimAnswer, 204: None}, refuses=(400, 404, 409)),
+)
 async def claim(request: Request, name: str, who: Reviewer) -> Response:
     """Answer the case now leased (or already held), or 204 when none waits."""
     claimed = await run_in_threadpool(parts_of(request).triage.claim, name, who)
-    return Response(status_code=204) if claimed is None else answer(claimed.to_json())
+    return Response(status_code=204) if claimed is None else answer(claim_answer(claimed))
 
 
-@router.post("/cases/{case_id}/renew", summary="Begin the lease anew.", openapi_extra=document(_LEASE))
+@router.post("/cases/{case_id}/renew", summary="Begin the lease anew.", openapi_extra=_leased(LeaseAnswer))
 async def renew(request: Request, case_id: str, who: Reviewer) -> Response:
     """Answer the lease with its new end."""
     lease = await _under_lease(request, parts_of(request).triage.renew, case_id, who)
-    return answer({"lease": {"token": lease.token, "expires_at": lease.expires_at.isoformat()}})
+    return answer(LeaseAnswer(lease=lease_fields(lease)))
 
 
-@router.post("/cases/{case_id}/release", summary="Give a case back.", openapi_extra=document(_LEASE))
+@router.post("/cases/{case_id}/release", summary="Give a case back.", openapi_extra=_leased(StatusAnswer))
 async def release(request: Request, case_id: str, who: Reviewer) -> Response:
     """Return the case to its queue."""
     await _under_lease(request, parts_of(request).triage.release, case_id, who)
-    return answer({"status": "open"})
+    return answer(StatusAnswer(status="open"))
 
 
-@router.post("/cases/{case_id}/skip", summary="Give a case back for good.", openapi_extra=document(_LEASE))
+@router.post("/cases/{case_id}/skip", summary="Give a case back for good.", openapi_extra=_leased(StatusAnswer))
 async def skip(request: Request, case_id: str, who: Reviewer) -> Response:
     """Return the case to its queue, never to be served to this reviewer again."""
     await _under_lease(request, parts_of(request).triage.skip, case_id, who)
-    return answer({"status": "open"})
+    return answer(StatusAnswer(status="open"))
 
 
-@router.post("/cases/{case_id}/escalate", summary="Hand a case to the leads.", openapi_extra=document(_LEASE))
+@router.post("/cases/{case_id}/escalate", summary="Hand a case to the leads.", openapi_extra=_leased(StatusAnswer))
 async def escalate(request: Request, case_id: str, who: Reviewer) -> Response:
     """Move the case to the queue `escalated`."""
     await _under_lease(request, parts_of(request).triage.escalate, case_id, who)
-    return answer({"status": "escalated"})
+    return answer(StatusAnswer(status="escalated"))
 
 
-@router.post("/cases/{case_id}/reveal", summary="Read the whole text.", openapi_extra=document(_LEASE))
+@router.post("/cases/{case_id}/reveal", summary="Read the whole text.", openapi_extra=_leased(RevealAnswer))
 async def reveal(request: Request, case_id: str, who: Reviewer) -> Response:
     """Answer the unmasked text and its context; that they were shown is recorded."""
     revealed = await _under_lease(request, parts_of(request).triage.reveal, case_id, who)
-    return answer(revealed.to_json())
+    return answer(reveal_answer(revealed))
 
 
-@router.post("/cases/{case_id}/reviews", summary="Decide a case.", openapi_extra=document(_REVIEW))
+@router.post(
+    "/cases/{case_id}/reviews",
+    summary="Decide a case.",
+    status_code=201,
+    openapi_extra=described(asks=ReviewBody, answers={201: ReviewAnswer}, refuses=(404, 409)),
+)
 async def review(request: Request, case_id: str, who: Reviewer) -> Response:
     """Store a review and close the case; the same Idempotency-Key and body get the same answer again."""
-    body = await read_object(
-        request,
-        required={"lease_token": str, "labels": dict, "outcome": str},
-        optional={"severity": int, "reason": str, "note": str},
-    )
+    body = await read_body(request, REVIEW)
     receipt = await run_in_threadpool(
         parts_of(request).triage.review,
         case_id,
@@ -117,9 +126,9 @@ async def review(request: Request, case_id: str, who: Reviewer) -> Response:
         note=body.get("note"),
         idempotency_key=idempotency_key(request),
     )
-    return answer(receipt.to_json(), status=201)
+    return answer(review_answer(receipt), status=201)
 
 
 async def _under_lease(request: Request, act: UnderLease[Done], case_id: str, who: Principal) -> Done:
-    body = await read_object(request, required={"lease_token": str})
+    body = await read_body(request, LEASE)
     return await run_in_threadpool(act, case_id, who, lease_token=body["lease_token"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
@@ -11,9 +11,11 @@ from starlette.responses import Response
 
 from prefilter.models.text.context import check_context, given_context
 from prefilter.models.text.normalisation import check_text
-from prefilter.serving.api.answers import answer
+from prefilter.serving.api.answers import Ground, answer
 from prefilter.serving.api.callers import Anyone, Pipeline
-from prefilter.serving.api.request_bodies import document, read_object
+from prefilter.serving.api.decision_bodies import APPEAL, AppealAnswer, AppealBody, DecisionAnswer
+from prefilter.serving.api.descriptions import described
+from prefilter.serving.api.request_bodies import read_body
 from prefilter.serving.errors import Forbidden, Unprocessable
 from prefilter.serving.state import parts_of, running_of
 
@@ -23,7 +25,11 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/v1/decisions", tags=["decisions"])
 
 
-@router.get("/{decision_id}", summary="One recorded decision.")
+@router.get(
+    "/{decision_id}",
+    summary="One recorded decision.",
+    openapi_extra=described(answers={200: DecisionAnswer}, refuses=(404,)),
+)
 async def read(request: Request, decision_id: str, who: Anyone) -> Response:
     """Answer a decision: a pipeline's own, or any for safety and admin."""
     if who.role not in ("pipeline", "safety", "admin"):
@@ -35,17 +41,12 @@ async def read(request: Request, decision_id: str, who: Anyone) -> Response:
 @router.post(
     "/{decision_id}/appeal",
     summary="Ask for a person to look at a decision.",
-    openapi_extra=document(
-        {
-            "type": "object",
-            "required": ["text"],
-            "properties": {"text": {"type": "string"}, "context": {"type": "string"}},
-        }
-    ),
+    status_code=201,
+    openapi_extra=described(asks=AppealBody, answers={201: AppealAnswer}, refuses=(404, 422)),
 )
 async def appeal(request: Request, decision_id: str, who: Pipeline) -> Response:
     """Open a case for a decision; the text, and its context, are sent again, since they were not kept."""
-    body = await read_object(request, required={"text": str}, optional={"context": str}, storable=False)
+    body = await read_body(request, APPEAL)
     limit = parts_of(request).settings.max_text_chars
     text, context = body["text"], body.get("context")
     for name, error in (
@@ -56,15 +57,15 @@ async def appeal(request: Request, decision_id: str, who: Pipeline) -> Response:
             raise Unprocessable(error.message, code=error.code, field=name)
     appeal = running_of(request).screening.appeal
     case_id = await run_in_threadpool(appeal, decision_id, text, who, context=given_context(context))
-    return answer({"decision_id": decision_id, "case_id": case_id}, status=201)
+    return answer(AppealAnswer(decision_id=decision_id, case_id=case_id), status=201)
 
 
-def _body(row: DecisionRow) -> dict[str, object]:
+def _body(row: DecisionRow) -> DecisionAnswer:
     return {
         "decision_id": row.id,
         "id": row.item_id,
         "outcome": row.outcome,
-        "because": list(row.because),
+        "because": cast("list[Ground]", list(row.because)),
         "scores": dict(row.scores),
         "tokens": {"seen": row.tokens_seen, "total": row.tokens_total},
         "stage": row.stage,

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from prefilter.serving.api.screening_metrics import count
 from prefilter.serving.auth import Principal
-from prefilter.serving.schemas import BadRow, Item
+from prefilter.serving.item import BadRow, Item
 from prefilter.serving.screening import ScreeningResult
 from prefilter.serving.state import parts_of, running_of
 

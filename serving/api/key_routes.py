@@ -11,8 +11,18 @@ from starlette.responses import Response
 
 from prefilter.serving.api.answers import answer
 from prefilter.serving.api.callers import Admin
-from prefilter.serving.api.request_bodies import document, read_object
-from prefilter.serving.auth import ROLES
+from prefilter.serving.api.descriptions import described
+from prefilter.serving.api.key_bodies import (
+    NEW_KEY,
+    ROTATION,
+    KeyFields,
+    KeysAnswer,
+    NewKeyAnswer,
+    NewKeyBody,
+    RotatedKeyAnswer,
+    RotationBody,
+)
+from prefilter.serving.api.request_bodies import read_body
 from prefilter.serving.errors import NotFound
 from prefilter.serving.state import parts_of
 
@@ -21,48 +31,57 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 
-_KEY = {
-    "type": "object",
-    "required": ["role", "name"],
-    "properties": {"role": {"enum": list(ROLES)}, "name": {"type": "string"}},
-}
-_GRACE = {"type": "object", "properties": {"grace_seconds": {"type": "integer", "minimum": 0}}}
 
-
-@router.get("", summary="Every key, without its secret.")
+@router.get("", summary="Every key, without its secret.", openapi_extra=described(answers={200: KeysAnswer}))
 async def every(request: Request, who: Admin) -> Response:
     """Answer the keys, revoked ones too."""
     keys = await run_in_threadpool(parts_of(request).auth.list_keys)
-    return answer({"keys": [_body(row) for row in keys]})
+    return answer(KeysAnswer(keys=[_body(row) for row in keys]))
 
 
-@router.post("", summary="Make a key.", openapi_extra=document(_KEY))
+@router.post(
+    "",
+    summary="Make a key.",
+    status_code=201,
+    openapi_extra=described(asks=NewKeyBody, answers={201: NewKeyAnswer}, refuses=(409,)),
+)
 async def create(request: Request, who: Admin) -> Response:
     """Make a key and answer it, the only time it can be seen."""
-    body = await read_object(request, required={"role": str, "name": str})
+    body = await read_body(request, NEW_KEY)
     auth = parts_of(request).auth
     plain = await run_in_threadpool(auth.create_key, body["role"], body["name"], who)
     made = next(row for row in await run_in_threadpool(auth.list_keys) if row.name == body["name"])
-    return answer({**_body(made), "key": plain}, status=201)
+    shown: NewKeyAnswer = {**_body(made), "key": plain}
+    return answer(shown, status=201)
 
 
-@router.post("/{key_id}/revoke", summary="Make a key invalid at once.")
+@router.post(
+    "/{key_id}/revoke",
+    summary="Make a key invalid at once.",
+    openapi_extra=described(answers={200: KeyFields}, refuses=(404, 409)),
+)
 async def revoke(request: Request, key_id: str, who: Admin) -> Response:
     """Revoke a key and end its sessions."""
     name = await _name(request, key_id)
     return answer(_body(await run_in_threadpool(parts_of(request).auth.revoke, name, who)))
 
 
-@router.post("/{key_id}/rotate", summary="Give a key a new secret.", openapi_extra=document(_GRACE))
+@router.post(
+    "/{key_id}/rotate",
+    summary="Give a key a new secret.",
+    openapi_extra=described(
+        asks=RotationBody, answers={200: RotatedKeyAnswer}, refuses=(404, 409, 422), optional=True
+    ),
+)
 async def rotate(request: Request, key_id: str, who: Admin) -> Response:
     """Answer the new key; the old one stays valid for `grace_seconds` (default 0, at most a week)."""
     grace_seconds = 0
     if await request.body():
-        body = await read_object(request, optional={"grace_seconds": int})
+        body = await read_body(request, ROTATION)
         grace_seconds = body.get("grace_seconds") or 0
     name = await _name(request, key_id)
     plain = await run_in_threadpool(parts_of(request).auth.rotate, name, who, grace_seconds=grace_seconds)
-    return answer({"id": key_id, "name": name, "key": plain})
+    return answer(RotatedKeyAnswer(id=key_id, name=name, key=plain))
 
 
 async def _name(request: Request, key_id: str) -> str:
@@ -72,7 +91,7 @@ async def _name(request: Request, key_id: str) -> str:
     raise NotFound("there is no such key", field="key_id")
 
 
-def _body(row: KeyRow) -> dict[str, object]:
+def _body(row: KeyRow) -> KeyFields:
     return {
         "id": row.id,
         "name": row.name,

@@ -1,19 +1,17 @@
-"""Request bodies: read whole, as an object of known fields or as items, and described for the OpenAPI document.
+"""Request bodies: their bytes read whole, and on which thread they become values.
 
-What a body may hold is said by `serving.schemas` and by the routes; here is only how its bytes are come by, and on
-which thread they are read.
+What a body may hold is said by its description, beside the routes that read it.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
-from prefilter.serving import schemas
+from prefilter.serving.body_reader import BodyReader
 from prefilter.serving.errors import BadRequest
 from prefilter.serving.state import parts_of
 
@@ -40,16 +38,9 @@ async def raw_body(request: Request) -> bytes:
         raise BadRequest("the body broke off", code="broken_body", field="body") from None
 
 
-async def read_object(
-    request: Request,
-    *,
-    required: Mapping[str, type] | None = None,
-    optional: Mapping[str, type] | None = None,
-    storable: bool = True,
-) -> dict[str, Any]:
-    """Read a JSON object with exactly these fields; raises BadRequest."""
-    raw = await raw_body(request)
-    return schemas.read_object(raw, required=required, optional=optional, storable=storable)
+async def read_body(request: Request, reader: BodyReader[Body]) -> Body:
+    """Read a JSON object as `reader` describes it; raises BadRequest."""
+    return reader.read(await raw_body(request))
 
 
 async def read_items(request: Request, read: ReadsItems[Body]) -> Body:
@@ -67,8 +58,3 @@ async def read_items(request: Request, read: ReadsItems[Body]) -> Body:
         max_id_chars=settings.max_id_chars,
     )
     return bound() if len(raw) <= SMALL_BODY_BYTES else await run_in_threadpool(bound)
-
-
-def document(schema: Mapping[str, object]) -> dict[str, Any]:
-    """Return the `openapi_extra` of a route whose JSON body has this schema."""
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": dict(schema)}}}}

@@ -10,12 +10,20 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from prefilter.serving import schemas
 from prefilter.serving.admission.request_gate import CLIENT_GONE
-from prefilter.serving.api.answers import named, scores_of, spans_of
+from prefilter.serving.api.answers import grounds_of, named, scores_of, spans_of
 from prefilter.serving.api.callers import caller
+from prefilter.serving.api.descriptions import described
 from prefilter.serving.api.interruptible_screening import screened
-from prefilter.serving.api.request_bodies import document, read_items
+from prefilter.serving.api.request_bodies import read_items
+from prefilter.serving.api.score_bodies import (
+    FailedRow,
+    PlacedScore,
+    ScoreAnswer,
+    ScoreBody,
+    ScoredRow,
+    read_score_request,
+)
 from prefilter.serving.policy.policy import Policy
 from prefilter.serving.screening import ScreenedItem, ScreeningResult
 
@@ -24,44 +32,19 @@ router = APIRouter(tags=["scoring"])
 FEW_ROWS = 16
 """Up to these, reading and writing JSON takes less than handing it to a thread and waiting for it there."""
 
-_ITEM = {
-    "type": "object",
-    "required": ["text"],
-    "additionalProperties": False,
-    "properties": {
-        "id": {"type": "string", "minLength": 1},
-        "text": {"type": "string", "minLength": 1},
-        "language": {"type": "string"},
-        "source": {"type": "string"},
-        "context": {
-            "type": "string",
-            "description": "What the text answers; a row error if the model reads none.",
-        },
-    },
-}
-_REQUEST = {
-    "type": "object",
-    "required": ["items"],
-    "additionalProperties": False,
-    "properties": {
-        "items": {"type": "array", "minItems": 1, "items": _ITEM},
-        "policy": {"type": "string"},
-        "explain": {"type": "boolean"},
-        "exact": {"type": "boolean"},
-    },
-}
-
-
 # No dependencies: the framework takes longer to resolve them than the database to answer.
 @router.post(
     "/v1/score",
     summary="Screen items.",
-    openapi_extra={**document(_REQUEST), "security": [{"HTTPBearer": []}]},
+    openapi_extra={
+        **described(asks=ScoreBody, answers={200: ScoreAnswer}, refuses=(422, 429)),
+        "security": [{"HTTPBearer": []}],
+    },
 )
 async def score(request: Request) -> Response:
     """Screen a batch; a client that hangs up stops the scoring of its rows."""
     who = await asyncio.to_thread(caller, request, "pipeline")
-    body = await read_items(request, schemas.read_score_request)
+    body = await read_items(request, read_score_request)
     result = await screened(
         request, body.rows, principal=who, policy=body.policy, explain=body.explain, exact=body.exact
     )
@@ -72,7 +55,7 @@ async def score(request: Request) -> Response:
 
 
 def _render(result: ScreeningResult) -> bytes:
-    body = {
+    body: ScoreAnswer = {
         "results": [_row(row, result.policy, explain=result.explain) for row in result.rows],
         "model_version": result.model_version,
         "policy": named(result.policy),
@@ -81,15 +64,18 @@ def _render(result: ScreeningResult) -> bytes:
     return json.dumps(body, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
-def _row(row: ScreenedItem, policy: Policy, *, explain: bool) -> dict[str, object]:
-    if row.decision is None or row.scored is None:
-        error = row.error
-        return {"id": row.id, "error": {"code": error.code, "message": error.message} if error else None}
+def _row(row: ScreenedItem, policy: Policy, *, explain: bool) -> ScoredRow | FailedRow:
+    if row.error is not None:
+        return {"id": row.id, "error": {"code": row.error.code, "message": row.error.message}}
     scored, decision = row.scored, row.decision
-    body: dict[str, object] = {
+    assert scored is not None
+    assert decision is not None
+    assert row.id is not None
+    assert row.decision_id is not None
+    body: ScoredRow = {
         "id": row.id,
         "outcome": decision.outcome.value,
-        "because": [because.to_json() for because in decision.because],
+        "because": grounds_of(decision.because),
         "scores": scores_of(scored),
         "tokens": {"seen": scored.tokens_seen, "total": scored.tokens_total},
         "windows": scored.windows,
@@ -107,10 +93,10 @@ def _row(row: ScreenedItem, policy: Policy, *, explain: bool) -> dict[str, objec
     return body
 
 
-def _bands(row: ScreenedItem, policy: Policy) -> dict[str, object]:
+def _bands(row: ScreenedItem, policy: Policy) -> dict[str, PlacedScore]:
     """Return where each score of the policy fell: what `explain` adds."""
     scores = row.scored.scores if row.scored else {}
-    placed: dict[str, object] = {}
+    placed: dict[str, PlacedScore] = {}
     for category, bands in policy.bands_for(row.source).items():
         if category in scores:
             outcome, band = bands.place(float(scores[category]))

@@ -20,15 +20,15 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from prefilter.serving.admission.refusal import native
 from prefilter.serving.api.callers import caller
+from prefilter.serving.api.descriptions import described, event_stream
 from prefilter.serving.api.stream_exchange import (
     END,
     MAX_MESSAGE_BYTES,
-    MESSAGE,
-    Event,
     Gone,
     Incoming,
     exchange,
 )
+from prefilter.serving.api.stream_messages import EVENTS, MESSAGES, StreamEvent
 from prefilter.serving.auth import Principal
 from prefilter.serving.errors import BadRequest, PrefilterError
 
@@ -48,7 +48,7 @@ async def stream(websocket: WebSocket) -> None:
         return
     await websocket.accept()
 
-    async def deliver(event: Event) -> None:
+    async def deliver(event: StreamEvent) -> None:
         try:
             await websocket.send_text(json.dumps(event, ensure_ascii=True, separators=(",", ":")))
         except (WebSocketDisconnect, RuntimeError):
@@ -63,9 +63,13 @@ async def stream(websocket: WebSocket) -> None:
     "/v1/stream",
     summary="Screen a text while it is written.",
     response_class=Response,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
     openapi_extra={
-        "requestBody": {"required": True, "content": {"application/x-ndjson": {"schema": MESSAGE}}},
+        **described(
+            asks=MESSAGES,
+            media_type="application/x-ndjson",
+            answers={200: event_stream(*EVENTS)},
+            refuses=(429,),
+        ),
         "security": [{"HTTPBearer": []}],
     },
 )
@@ -86,7 +90,7 @@ class _EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
 
-        async def deliver(event: Event) -> None:
+        async def deliver(event: StreamEvent) -> None:
             data = json.dumps(event, ensure_ascii=True, separators=(",", ":"))
             chunk = f"event: {event['type']}\ndata: {data}\n\n".encode("ascii")
             try:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header
 from starlette.requests import Request
@@ -20,6 +20,8 @@ from starlette.responses import JSONResponse, Response
 
 from prefilter.models.labels import CATEGORIES
 from prefilter.models.taxonomy import taxonomy
+from prefilter.serving.api.case_bodies import LEASE, LeaseBody
+from prefilter.serving.console.case_calls import JUDGEMENT, LEAVING, JudgementCall, LeavingCall
 from prefilter.serving.console.console_session import LEADS, Reviewer
 from prefilter.serving.console.form_fields import payload
 from prefilter.serving.console.guard import ConsoleRoute
@@ -53,17 +55,9 @@ UNSCORED: Mapping[str, str] = {
 
 router = APIRouter(route_class=ConsoleRoute)
 
-Held = Annotated[dict[str, Any], Depends(payload({"lease_token": str}))]
-Leaving = Annotated[dict[str, Any], Depends(payload({"lease_token": str}, {"queue": str}))]
-Judgement = Annotated[
-    dict[str, Any],
-    Depends(
-        payload(
-            {"lease_token": str, "labels": dict, "outcome": str},
-            {"severity": int, "reason": str, "note": str, "queue": str, "stop": bool},
-        )
-    ),
-]
+Held = Annotated[LeaseBody, Depends(payload(LEASE))]
+Leaving = Annotated[LeavingCall, Depends(payload(LEAVING))]
+Judgement = Annotated[JudgementCall, Depends(payload(JUDGEMENT))]
 
 
 @router.get("/cases/{case_id}")

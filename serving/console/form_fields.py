@@ -6,15 +6,17 @@ Both refuse what a database cannot store (NUL, lone surrogates) and never repeat
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 
 from fastapi import Depends
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from prefilter.serving.body_reader import BodyReader
 from prefilter.serving.errors import BadRequest
-from prefilter.serving.schemas import UNSTORABLE, read_object
+from prefilter.serving.json_reader import is_storable
 
+Body = TypeVar("Body")
 MAX_FIELDS = 100
 
 
@@ -26,18 +28,16 @@ async def form_fields(request: Request) -> dict[str, str]:
         raise BadRequest("This form cannot be read.") from None
     fields = {name: value.strip() for name, value in form.multi_items() if isinstance(value, str)}
     for name, value in fields.items():
-        if UNSTORABLE.search(value):
+        if not is_storable(value):
             raise BadRequest("A field holds a character that cannot be stored.", field=name)
     return fields
 
 
-def payload(
-    required: dict[str, type], optional: dict[str, type] | None = None
-) -> Callable[[Request], Awaitable[dict[str, Any]]]:
-    """Return a dependency that reads a JSON object of these fields; it raises BadRequest naming the field."""
+def payload(reader: BodyReader[Body]) -> Callable[[Request], Awaitable[Body]]:
+    """Return a dependency that reads a JSON object as it is described; it raises BadRequest naming the field."""
 
-    async def read(request: Request) -> dict[str, Any]:
-        return read_object(await request.body(), required=required, optional=optional)
+    async def read(request: Request) -> Body:
+        return reader.read(await request.body())
 
     return read
 

@@ -20,6 +20,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from prefilter.serving.admission.refusal import native_body
 from prefilter.serving.console.console_session import COOKIE, forget
 from prefilter.serving.console.rendering import render
 from prefilter.serving.errors import BadRequest, Forbidden, PrefilterError, Unauthorised
@@ -86,7 +87,7 @@ def explain(request: Request, error: PrefilterError) -> Response:
     """Return the error as JSON, as a page, or, where only a log-in helps, as the way there."""
     retry = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
     if wants_json(request):
-        body = error.to_json(getattr(request.state, "request_id", None))
+        body = native_body(error, getattr(request.state, "request_id", None))
         return JSONResponse(body, status_code=error.status, headers=retry)
     if isinstance(error, Unauthorised):
         return _back_to_log_in(request)

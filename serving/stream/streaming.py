@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from prefilter.models.recall import of_text
 from prefilter.models.scored import Scored
@@ -20,8 +20,8 @@ from prefilter.models.text.normalisation import RowError, settled
 from prefilter.serving.auth import Principal
 from prefilter.serving.engine.engine import Engine
 from prefilter.serving.engine.row import Row
+from prefilter.serving.item import Item
 from prefilter.serving.policy.policy import Decision, Outcome, Policy
-from prefilter.serving.schemas import Item
 from prefilter.serving.screening import ScreenedItem, Screening
 from prefilter.serving.stream.growing_text import GrowingText
 from prefilter.serving.stream.holdback import Holdback, boundary
@@ -184,7 +184,7 @@ class Streaming:
             yield self._ended(decision, await self._record(upto, scored), unsafe_chars=held.unsafe_chars(reopened))
 
     async def _record(self, upto: int, scored: Scored) -> ScreenedItem:
-        item = replace(self._item, text=self._growing.text[:upto])
+        item = self._item._replace(text=self._growing.text[:upto])
         (row,) = await self._screening.record([item], [scored], self.policy, principal=self._principal)
         self._recorded = True
         return row

@@ -21,10 +21,6 @@ class RevealedText:
     text: str
     context: str | None = None
 
-    def to_json(self) -> dict[str, object]:
-        """Return the wire shape: `{"text"}`, and `"context"` where there is one."""
-        return {"text": self.text} if self.context is None else {"text": self.text, "context": self.context}
-
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -52,28 +48,6 @@ class ClaimedCase:
     queue: str
     created_at: datetime
     lease: Lease
-
-    def to_json(self) -> dict[str, object]:
-        """Return the wire shape: `{"case": {…}, "lease": {"token", "expires_at"}}`."""
-        spans = [{"start": span.start, "end": span.end, "category": span.category} for span in self.spans]
-        return {
-            "case": {
-                "id": self.case_id,
-                "category": self.category,
-                "severity_band": self.severity_band,
-                "text_masked": self.text_masked,
-                "context_masked": self.context_masked,
-                "spans": spans,
-                "words": self.words,
-                "language": self.language,
-                "source": self.source,
-                "reason": self.unscored,
-                "escalated_by": self.escalated_by,
-                "queue": self.queue,
-                "created_at": self.created_at.isoformat(),
-            },
-            "lease": {"token": self.lease.token, "expires_at": self.lease.expires_at.isoformat()},
-        }
 
 
 def mask(text: str, spans: Sequence[Span]) -> str:

@@ -29,11 +29,6 @@ class QueueView:
     oldest_at: datetime | None
     skipped: int = 0
 
-    def to_json(self) -> dict[str, object]:
-        """Return the wire shape."""
-        oldest = None if self.oldest_at is None else self.oldest_at.isoformat()
-        return {"name": self.name, "open": self.open, "leased": self.leased, "oldest_at": oldest}
-
 
 def queue_views(counts: Iterable[QueueCount], *, escalated: bool) -> list[QueueView]:
     """Return every queue, empty ones too, in the order of the taxonomy; the `escalated` one only where asked for."""

@@ -29,16 +29,6 @@ class ReviewReceipt:
     resolved_at: datetime
     replayed: bool
 
-    def to_json(self) -> dict[str, object]:
-        """Return the wire shape; a replay answers the same bytes, so `replayed` is left out."""
-        return {
-            "review_id": self.review_id,
-            "case_id": self.case_id,
-            "outcome": self.outcome,
-            "labels": dict(self.labels),
-            "resolved_at": self.resolved_at.isoformat(),
-        }
-
 
 def receipt(row: ReviewRow, labels: Mapping[str, str], *, replayed: bool) -> ReviewReceipt:
     """The receipt for a stored review."""

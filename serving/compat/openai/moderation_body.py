@@ -7,15 +7,84 @@ framework; no message repeats a text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Annotated, NotRequired
 
-from prefilter.serving import schemas
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+    with_config,
+)
+from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
+
+from prefilter.serving.api.item_body import read_items
+from prefilter.serving.body_reader import CLOSED, SINGLE, WORDS, BodyReader, DescribedAs, JsonObject, faults_of, hint
 from prefilter.serving.errors import BadRequest
-from prefilter.serving.schemas import BadRow, Item
+from prefilter.serving.item import BadRow, Item
+from prefilter.serving.json_reader import unknown_name
 
-_OWN_FIELDS = frozenset({"policy", "source", "language", "context", "exact"})
+
+def _check_part_type(value: str) -> str:
+    if value == "image_url":
+        raise PydanticCustomError("image", "images are not supported")
+    if value != "text":
+        raise PydanticCustomError("part", "not a text")
+    return value
+
+
+def _kind(value: object) -> str | None:
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, list) and value:
+        return "parts" if isinstance(value[0], dict) else "texts"
+    return None
+
+
+@with_config(ConfigDict(extra="ignore", strict=True, hide_input_in_errors=True))
+class TextPart(TypedDict):
+    """A part of one text."""
+
+    type: Annotated[str, AfterValidator(_check_part_type), hint(const="text")]
+    text: str
+
+
+Text = Annotated[str, hint(minLength=1)]
+_SOME = Field(fail_fast=True, json_schema_extra={"minItems": 1})
+"""A list of which the first wrong entry is the error: a million of them would be as many errors."""
+Input = Annotated[
+    Annotated[Text, Tag("text")]
+    | Annotated[list[Text], _SOME, Tag("texts")]
+    | Annotated[list[TextPart], _SOME, Tag("parts")],
+    Discriminator(_kind),
+]
+
+
+@with_config(CLOSED)
+class OwnFields(TypedDict):
+    """What OpenAI has no word for: under which policy, and as what, the inputs are screened."""
+
+    policy: NotRequired[str | None]
+    source: NotRequired[str | None]
+    language: NotRequired[str | None]
+    context: NotRequired[str | None]
+    exact: NotRequired[bool | None]
+
+
+@with_config(CLOSED)
+class ModerationBody(TypedDict):
+    """What is to be classified."""
+
+    input: Annotated[object, SINGLE, DescribedAs(Input)]
+    model: NotRequired[Annotated[str, Field(description="Any; the live model answers.")] | None]
+    x_prefilter: NotRequired[Annotated[JsonObject, DescribedAs(OwnFields)] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +96,35 @@ class Moderation:
     exact: bool = False
 
 
+_BODY = BodyReader(ModerationBody)
+_NO_TYPE = ("wrong_type", "a part must be an object with a type")
+_WORDS: Mapping[tuple[str, str | None, str | None], tuple[str, str]] = {
+    ("union_tag_not_found", None, None): ("wrong_type", "input must be a string or a list that is not empty"),
+    ("string_type", "texts", None): ("wrong_type", "an input must be a string"),
+    ("dict_type", "parts", None): _NO_TYPE,
+    ("missing", "parts", "type"): _NO_TYPE,
+    ("string_type", "parts", "type"): _NO_TYPE,
+    ("image", "parts", "type"): ("unsupported_input", "images are not supported: this model reads text"),
+    ("part", "parts", "type"): ("unsupported_input", "the part's type must be text"),
+    ("missing", "parts", "text"): ("wrong_type", "text must be a string"),
+    ("string_type", "parts", "text"): ("wrong_type", "text must be a string"),
+}
+"""By the kind of an error, the kind of input and the field of a part: our code and words."""
+
+
 def read_moderation(raw: bytes, *, max_items: int, max_text_chars: int, max_id_chars: int) -> Moderation:
     """Read the body; raises BadRequest with the field, and the row where it is one of several."""
-    body = schemas.read_object(
-        raw, required={"input": object}, optional={"model": str, "x_prefilter": dict}, storable=False
-    )
+    body = _BODY.read(raw)
     own = _own(body.get("x_prefilter"))
     texts, listed = _texts(body["input"])
     if len(texts) > max_items:
         raise BadRequest(f"at most {max_items} inputs in one request", code="too_many_items", field="input")
-    beside = {name: own[name] for name in ("source", "language", "context") if own.get(name) is not None}
-    items = []
-    for number, text in enumerate(texts):
-        row = schemas.read_item({"text": text, **beside}, max_text_chars=max_text_chars, max_id_chars=max_id_chars)
+    beside = {"source": own.get("source"), "language": own.get("language"), "context": own.get("context")}
+    items: list[Item] = []
+    rows = read_items(
+        [{"text": text, **beside} for text in texts], max_text_chars=max_text_chars, max_id_chars=max_id_chars
+    )
+    for number, row in enumerate(rows):
         if isinstance(row, BadRow):
             error = row.error
             raise BadRequest(error.message, code=error.code, field="input", row=number if listed else None)
@@ -47,46 +132,45 @@ def read_moderation(raw: bytes, *, max_items: int, max_text_chars: int, max_id_c
     return Moderation(tuple(items), own.get("policy"), bool(own.get("exact")))
 
 
-def _own(value: Mapping[str, Any] | None) -> Mapping[str, Any]:
+def _own(value: Mapping[str, object] | None) -> OwnFields:
+    """Return our own fields; raises BadRequest for the first that is wrong, in the order of the body."""
     if value is None:
         return {}
-    for name, given in value.items():
-        if name not in _OWN_FIELDS:
-            raise BadRequest("unknown field", code="unknown_field", field=f"x_prefilter.{schemas.shown(name)}")
-        kind = bool if name == "exact" else str
-        if given is not None and not isinstance(given, kind):
-            word = "true or false" if kind is bool else "a string"
-            raise BadRequest(f"{name} must be {word}", code="wrong_type", field=f"x_prefilter.{name}")
-    return value
+    wrong: dict[str, str] = {}
+    try:
+        own = _own_adapter().validate_python(value)
+    except ValidationError as fault:
+        own, wrong = {}, {str(error["loc"][0]): error["type"] for error in faults_of(fault)}
+    for name in value:
+        if unknown := unknown_name((name,), OwnFields.__annotations__):
+            raise BadRequest("unknown field", code="unknown_field", field=f"x_prefilter.{unknown}")
+        if name in wrong:
+            code, words = WORDS[wrong[name]]
+            raise BadRequest(f"{name} {words}", code=code, field=f"x_prefilter.{name}")
+    return own
 
 
-def _texts(value: object) -> tuple[list[object], bool]:
-    """Return the texts, and whether they stood in a list of several inputs."""
-    if isinstance(value, str):
-        return [value], False
-    if not isinstance(value, list) or not value:
-        raise BadRequest("input must be a string or a list that is not empty", code="wrong_type", field="input")
-    if isinstance(value[0], dict):
-        return ["\n".join(_parts(value))], False
-    for number, text in enumerate(value):
-        if not isinstance(text, str):
-            raise BadRequest("an input must be a string", code="wrong_type", field="input", row=number)
-    return list(value), True
+def _texts(value: object) -> tuple[list[str], bool]:
+    """Return the texts, and whether they are several inputs; raises BadRequest, naming the row."""
+    try:
+        given = _input_adapter().validate_python(value)
+    except ValidationError as fault:
+        error = faults_of(fault)[0]
+    else:
+        if isinstance(given, str):
+            return [given], False
+        texts = [one if isinstance(one, str) else one["text"] for one in given]
+        return (texts, True) if _kind(given) == "texts" else (["\n".join(texts)], False)
+    kind, row, part = (*error["loc"], None, None, None)[:3]
+    code, message = _WORDS[error["type"], None if kind is None else str(kind), None if part is None else str(part)]
+    raise BadRequest(message, code=code, field="input", row=row if isinstance(row, int) else None)
 
 
-def _parts(value: Sequence[object]) -> list[str]:
-    """Return the texts of the parts of one input."""
-    texts = []
-    for number, part in enumerate(value):
-        if not isinstance(part, dict) or not isinstance(part.get("type"), str):
-            raise BadRequest("a part must be an object with a type", code="wrong_type", field="input", row=number)
-        if part["type"] == "image_url":
-            raise BadRequest(
-                "images are not supported: this model reads text", code="unsupported_input", field="input", row=number
-            )
-        if part["type"] != "text":
-            raise BadRequest("the part's type must be text", code="unsupported_input", field="input", row=number)
-        if not isinstance(part.get("text"), str):
-            raise BadRequest("text must be a string", code="wrong_type", field="input", row=number)
-        texts.append(part["text"])
-    return texts
+@lru_cache(maxsize=1)
+def _own_adapter() -> TypeAdapter[OwnFields]:
+    return TypeAdapter(OwnFields)
+
+
+@lru_cache(maxsize=1)
+def _input_adapter() -> TypeAdapter[str | list[str] | list[TextPart]]:
+    return TypeAdapter(Input)

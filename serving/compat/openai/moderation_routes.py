@@ -17,12 +17,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from prefilter.serving.admission.request_gate import CLIENT_GONE
-from prefilter.serving.api.answers import answer, named, scores_of, spans_of
+from prefilter.serving.api.answers import answer, grounds_of, named, scores_of, spans_of
 from prefilter.serving.api.callers import caller
+from prefilter.serving.api.descriptions import described
 from prefilter.serving.api.interruptible_screening import screened
-from prefilter.serving.api.request_bodies import document, read_items
-from prefilter.serving.compat.openai.moderation_body import read_moderation
+from prefilter.serving.api.request_bodies import read_items
+from prefilter.serving.compat.openai.moderation_answer import ModerationAnswer, ModerationResult, OwnResult
+from prefilter.serving.compat.openai.moderation_body import ModerationBody, read_moderation
 from prefilter.serving.compat.openai.openai_categories import marked, openai_categories
+from prefilter.serving.compat.openai.openai_errors import OpenAIError
 from prefilter.serving.errors import BadRequest, Unprocessable
 from prefilter.serving.policy.policy import Outcome
 from prefilter.serving.screening import ScreenedItem, ScreeningResult
@@ -30,46 +33,14 @@ from prefilter.serving.state import parts_of, running_of
 
 router = APIRouter(tags=["openai"])
 
-_REQUEST = {
-    "type": "object",
-    "required": ["input"],
-    "additionalProperties": False,
-    "properties": {
-        "input": {
-            "oneOf": [
-                {"type": "string", "minLength": 1},
-                {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
-                {
-                    "type": "array",
-                    "minItems": 1,
-                    "items": {
-                        "type": "object",
-                        "required": ["type", "text"],
-                        "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
-                    },
-                },
-            ]
-        },
-        "model": {"type": "string", "description": "Any; the live model answers."},
-        "x_prefilter": {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {
-                "policy": {"type": "string"},
-                "source": {"type": "string"},
-                "language": {"type": "string"},
-                "context": {"type": "string"},
-                "exact": {"type": "boolean"},
-            },
-        },
-    },
-}
-
 
 @router.post(
     "/v1/moderations",
     summary="Classify text, as OpenAI's moderation endpoint does.",
-    openapi_extra={**document(_REQUEST), "security": [{"HTTPBearer": []}]},
+    openapi_extra={
+        **described(asks=ModerationBody, answers={200: ModerationAnswer}, refuses=(429,), errors=OpenAIError),
+        "security": [{"HTTPBearer": []}],
+    },
 )
 async def moderations(request: Request) -> Response:
     """Screen the inputs and answer in OpenAI's shape."""
@@ -93,7 +64,7 @@ async def moderations(request: Request) -> Response:
     return response
 
 
-def _body(result: ScreeningResult) -> dict[str, object]:
+def _body(result: ScreeningResult) -> ModerationAnswer:
     return {
         "id": f"modr-{secrets.token_hex(12)}",
         "model": result.model_version,
@@ -105,7 +76,7 @@ def _body(result: ScreeningResult) -> dict[str, object]:
     }
 
 
-def _result(row: ScreenedItem, result: ScreeningResult) -> dict[str, object]:
+def _result(row: ScreenedItem, result: ScreeningResult) -> ModerationResult:
     assert row.scored is not None
     assert row.decision is not None
     scored, decision = row.scored, row.decision
@@ -114,9 +85,10 @@ def _result(row: ScreenedItem, result: ScreeningResult) -> dict[str, object]:
     because = [ground.category for ground in decision.because]
     true = marked(scored.scores, bands, because) if flagged else frozenset()
     categories = openai_categories()
-    own: dict[str, object] = {
+    assert row.decision_id is not None
+    own: OwnResult = {
         "outcome": decision.outcome.value,
-        "because": [ground.to_json() for ground in decision.because],
+        "because": grounds_of(decision.because),
         "spans": spans_of(scored.spans),
         "tokens": {"seen": scored.tokens_seen, "total": scored.tokens_total},
         "stage": scored.stage,

@@ -12,10 +12,15 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from typing_extensions import TypedDict
 
 from prefilter.serving.policy.policy import Bands, Outcome
 
 _FILE = Path(__file__).with_name("openai_categories.toml")
+
+
+CategoryNote = TypedDict("CategoryNote", {"kind": str, "from": list[str], "quality": dict[str, object] | None})
+"""What an answer says of a category: whose scores it has, and what they are worth, None where unmeasured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class OpenAICategory:
             for head in self.heads
         )
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> CategoryNote:
         """Return what an answer says of it: `{"kind", "from", "quality"}`; `quality` null where unmeasured."""
         return {"kind": self.kind, "from": list(self.heads), "quality": dict(self.quality) or None}
 

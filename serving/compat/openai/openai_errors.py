@@ -7,6 +7,8 @@ here, as OpenAI answers it: a caller's own code knows no other.
 
 from __future__ import annotations
 
+from typing_extensions import TypedDict
+
 from prefilter.serving.admission.refusal import Refusal, written
 from prefilter.serving.errors import PrefilterError, Unauthorised, Unprocessable
 
@@ -23,6 +25,21 @@ _TYPES = {
 _CODES: dict[type[PrefilterError], str] = {Unauthorised: "invalid_api_key"}
 
 
+class OpenAIErrorFields(TypedDict):
+    """What went wrong; `param`: the field, null where there is none."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class OpenAIError(TypedDict):
+    """An error as OpenAI writes it."""
+
+    error: OpenAIErrorFields
+
+
 def refusal(error: PrefilterError, request_id: str | None) -> Refusal:
     """Return the refusal of an OpenAI-compatible route; `param` is the field, with its row: `input[3]`."""
     status = 400 if isinstance(error, Unprocessable) else error.status
@@ -30,7 +47,7 @@ def refusal(error: PrefilterError, request_id: str | None) -> Refusal:
     param = error.field
     if param is not None and error.row is not None:
         param = f"{param}[{error.row}]"
-    body = {
+    body: OpenAIError = {
         "error": {
             "message": error.message if request_id is None else f"{error.message} (request {request_id})",
             "type": _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error"),

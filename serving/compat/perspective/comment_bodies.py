@@ -16,26 +16,26 @@ from typing import TypeVar
 from prefilter.models.text.context import check_context, given_context
 from prefilter.models.text.language import READABLE
 from prefilter.models.text.normalisation import check_text
-from prefilter.serving import schemas
+from prefilter.serving.compat.perspective.comment_messages import (
+    HTML,
+    MAX_BYTES,
+    MAX_LANGUAGE_CHARS,
+    MAX_LANGUAGES,
+    MAX_NAME_CHARS,
+    MAX_SUGGESTED_SPANS,
+    fields_of,
+    values_of,
+)
 from prefilter.serving.compat.perspective.google_errors import BadComment
 from prefilter.serving.compat.perspective.hypertext import Plain, text_of
 from prefilter.serving.compat.perspective.sentences import utf16
 from prefilter.serving.errors import BadRequest
+from prefilter.serving.json_reader import read_json, shown
 from prefilter.serving.suggested_scores import SuggestedScore
 
-MAX_BYTES = 20_480
-"""Of a comment in UTF-8, its markup included, as Perspective had it."""
-MAX_NAME_CHARS = 256
-MAX_LANGUAGES, MAX_LANGUAGE_CHARS = 32, 35
-MAX_SUGGESTED_SPANS = 256
-PROBABILITY = "PROBABILITY"
-
-_BOTH = frozenset({"comment", "context", "languages", "clientToken", "sessionId", "communityId"})
-_ANALYZE = _BOTH | {"requestedAttributes", "doNotStore", "spanAnnotations"}
-_SUGGEST = _BOTH | {"attributeScores"}
 _HUMP = re.compile(r"_([a-z])")
-_TEXT_TYPES = (None, "TEXT_TYPE_UNSPECIFIED", "PLAIN_TEXT", "HTML")
-_SCORE_TYPES = (None, "SCORE_TYPE_UNSPECIFIED", PROBABILITY)
+_TEXT_TYPES = values_of("TextEntry", "type")
+_SCORE_TYPES = values_of("Score", "type")
 _WORDS: dict[type, str] = {str: "a string", bool: "true or false", dict: "an object", list: "a list"}
 
 Value = TypeVar("Value")
@@ -92,7 +92,7 @@ class Suggestion:
 
 def read_analysis(raw: bytes, *, names: Names, max_text_chars: int) -> Analysis:
     """Read the body of `comments:analyze`; raises BadRequest, BadComment where the comment or the asking is wrong."""
-    body = _body(raw, _ANALYZE)
+    body = _body(raw, "AnalyzeCommentRequest")
     comment = _comment(body, max_text_chars)
     asked = _get(body, "requestedAttributes", dict) or {}
     if not asked:
@@ -101,7 +101,7 @@ def read_analysis(raw: bytes, *, names: Names, max_text_chars: int) -> Analysis:
     for name, value in asked.items():
         _check_name(name, names)
         where = f"requested_attributes[{name}]"
-        given = _object(value, {"scoreType", "scoreThreshold"}, where)
+        given = _object(value, "AttributeParameters", where)
         _check_score_type(given.get("scoreType"), name)
         thresholds[name] = None if given.get("scoreThreshold") is None else _number(given["scoreThreshold"], where)
     return Analysis(
@@ -114,7 +114,7 @@ def read_analysis(raw: bytes, *, names: Names, max_text_chars: int) -> Analysis:
 
 def read_suggestion(raw: bytes, *, names: Names, max_text_chars: int) -> Suggestion:
     """Read the body of `comments:suggestscore`; raises as `read_analysis` does."""
-    body = _body(raw, _SUGGEST)
+    body = _body(raw, "SuggestCommentScoreRequest")
     comment = _comment(body, max_text_chars)
     said = _get(body, "attributeScores", dict) or {}
     if not said:
@@ -123,7 +123,7 @@ def read_suggestion(raw: bytes, *, names: Names, max_text_chars: int) -> Suggest
     for name, value in said.items():
         _check_name(name, names)
         where = f"attribute_scores[{name}]"
-        given = _object(value, {"summaryScore", "spanScores"}, where)
+        given = _object(value, "AttributeScores", where)
         found = _suggested(given, name, where, length=comment.whole[1])
         if not found:
             raise BadComment("INVALID_REQUEST", f"Missing a score for attribute {name}")
@@ -139,7 +139,7 @@ def _suggested(given: Mapping[str, object], name: str, where: str, *, length: in
     if len(spans) > MAX_SUGGESTED_SPANS:
         raise BadComment("INVALID_REQUEST", f"At most {MAX_SUGGESTED_SPANS} span_scores for one attribute")
     for span in spans:
-        parts = _object(span, {"begin", "end", "score"}, f"{where}.span_scores")
+        parts = _object(span, "SpanScore", f"{where}.span_scores")
         begin, end = 0 if parts.get("begin") is None else parts["begin"], parts.get("end")
         if type(begin) is not int or type(end) is not int or not 0 <= begin < end <= length:
             raise BadComment("INVALID_REQUEST", f"A span of attribute {name} is not within the comment")
@@ -150,7 +150,7 @@ def _suggested(given: Mapping[str, object], name: str, where: str, *, length: in
 
 
 def _score(value: object, name: str, where: str) -> float:
-    given = _object(value, {"value", "type"}, where)
+    given = _object(value, "Score", where)
     _check_score_type(given.get("type"), name)
     score = 0.0 if given.get("value") is None else _number(given["value"], where)
     if not 0 <= score <= 1:
@@ -183,14 +183,14 @@ def _comment(body: Mapping[str, object], max_text_chars: int) -> Comment:
 
 def _text(value: object, where: str) -> tuple[str, Plain]:
     """Return a text entry as sent and as it is read; "" for an absent one."""
-    entry = _object(value, {"text", "type"}, where)
+    entry = _object(value, "TextEntry", where)
     sent = _get(entry, "text", str, where) or ""
-    if entry.get("type") not in _TEXT_TYPES:
+    if not _is_one_of(entry.get("type"), _TEXT_TYPES):
         raise BadComment("INVALID_REQUEST", "Unknown text type")
     error = check_text(sent, max_chars=None)
     if error is not None and error.code == "lone_surrogate":
         raise BadRequest(f"Invalid value at '{where}.text'", code=error.code, field=f"{where}.text")
-    hypertext = entry.get("type") == "HTML"
+    hypertext = entry.get("type") == HTML
     if (where == "comment" or hypertext) and len(sent.encode("utf-8")) > MAX_BYTES:
         raise BadComment("COMMENT_TOO_LONG", "Comment text too long.")
     return sent, text_of(sent) if hypertext else Plain(sent)
@@ -198,7 +198,7 @@ def _text(value: object, where: str) -> tuple[str, Plain]:
 
 def _context(body: Mapping[str, object], max_text_chars: int) -> str | None:
     """Return what the comment answers: the entries in order, or the article and then the comment above this one."""
-    given = _object(body.get("context"), {"entries", "articleAndParentComment"}, "context")
+    given = _object(body.get("context"), "Context", "context")
     entries = _get(given, "entries", list, "context") or []
     if None in entries:
         raise BadRequest("Invalid value at 'context.entries'", code="wrong_type", field="context.entries")
@@ -207,7 +207,7 @@ def _context(body: Mapping[str, object], max_text_chars: int) -> str | None:
         message = "Context can have either entries or article_and_parent_comment, but both fields were populated."
         raise BadComment("INVALID_REQUEST", message)
     if above is not None:
-        parts = _object(above, {"article", "parentComment"}, "context.article_and_parent_comment")
+        parts = _object(above, "ArticleAndParentComment", "context.article_and_parent_comment")
         entries = [parts.get("article"), parts.get("parentComment")]
     texts = [_text(entry, "context.entries")[1].text for entry in entries]
     context = "\n".join(text for text in texts if text.strip())
@@ -217,24 +217,25 @@ def _context(body: Mapping[str, object], max_text_chars: int) -> str | None:
     return given_context(context)
 
 
-def _body(raw: bytes, known: Names) -> dict[str, object]:
+def _body(raw: bytes, message: str) -> dict[str, object]:
     # An empty body is an empty message.
-    return _object(schemas.read_json(raw) if raw.strip() else {}, known, "")
+    return _object(read_json(raw) if raw.strip() else {}, message, "")
 
 
-def _object(value: object, known: Names, where: str) -> dict[str, object]:
-    """Return an object with its names in camelCase; {} for an absent one. Raises BadRequest."""
+def _object(value: object, message: str, where: str) -> dict[str, object]:
+    """Return a message with its names in camelCase; {} for an absent one. Raises BadRequest."""
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise BadRequest(f"Invalid value at '{where or 'body'}', must be an object", code="wrong_type", field=where)
+    known = fields_of(message)
     found: dict[str, object] = {}
     for name, given in value.items():
         plain = _HUMP.sub(lambda hump: hump[1].upper(), name)
         if plain not in known:
             at = f" at '{where}'" if where else ""
-            message = f'Invalid JSON payload received. Unknown name "{schemas.shown(name)}"{at}: Cannot find field.'
-            raise BadRequest(message, code="unknown_field", field=where)
+            words = f'Invalid JSON payload received. Unknown name "{shown(name)}"{at}: Cannot find field.'
+            raise BadRequest(words, code="unknown_field", field=where)
         if plain in found:
             raise _twice(where)
         found[plain] = given
@@ -265,10 +266,14 @@ def _number(value: object, where: str) -> float:
 
 def _check_name(name: str, names: Names) -> None:
     if name not in names:
-        shown = schemas.shown(name)
-        raise BadComment("INVALID_REQUEST", f"Unknown requested attribute: {shown}. Known: {', '.join(sorted(names))}")
+        known = ", ".join(sorted(names))
+        raise BadComment("INVALID_REQUEST", f"Unknown requested attribute: {shown(name)}. Known: {known}")
 
 
 def _check_score_type(value: object, name: str) -> None:
-    if value not in _SCORE_TYPES:
+    if not _is_one_of(value, _SCORE_TYPES):
         raise BadComment("INVALID_REQUEST", f"Requested score type is not supported by attribute {name}")
+
+
+def _is_one_of(value: object, values: frozenset[str]) -> bool:
+    return value is None or (isinstance(value, str) and value in values)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -27,23 +27,36 @@ from prefilter.serving import suggested_scores
 from prefilter.serving.admission.request_gate import CLIENT_GONE
 from prefilter.serving.api.answers import answer
 from prefilter.serving.api.callers import caller, holder
+from prefilter.serving.api.descriptions import described
 from prefilter.serving.api.interruptible_screening import screened
 from prefilter.serving.api.request_bodies import raw_body
 from prefilter.serving.auth import Principal
 from prefilter.serving.compat.perspective import discovery
 from prefilter.serving.compat.perspective.attributes import ATTRIBUTES, offered
-from prefilter.serving.compat.perspective.comment_bodies import (
+from prefilter.serving.compat.perspective.comment_answers import (
     PROBABILITY,
+    AnalyzeAnswer,
+    AttributeAnswer,
+    CommentScore,
+    SuggestAnswer,
+)
+from prefilter.serving.compat.perspective.comment_bodies import (
     Analysis,
     Comment,
     read_analysis,
     read_suggestion,
 )
-from prefilter.serving.compat.perspective.google_errors import ApiKeyInvalid, DeadlineExceeded, language_unsupported
+from prefilter.serving.compat.perspective.comment_messages import openapi
+from prefilter.serving.compat.perspective.google_errors import (
+    ApiKeyInvalid,
+    DeadlineExceeded,
+    GoogleError,
+    language_unsupported,
+)
 from prefilter.serving.compat.perspective.sentences import sentences
 from prefilter.serving.engine.row import Row
 from prefilter.serving.errors import BadRequest, InternalFault, NotFound, Overloaded, Unauthorised
-from prefilter.serving.schemas import Item
+from prefilter.serving.item import Item
 from prefilter.serving.state import parts_of, running_of
 
 _key = APIKeyQuery(name="key", scheme_name="PerspectiveKey", auto_error=False, description="A pipeline's key.")
@@ -62,28 +75,12 @@ class ReadsComment(Protocol[Body_co]):
         ...
 
 
-def _described(request: str, response: str) -> dict[str, Any]:
-    """Return the `openapi_extra` of a route with these messages."""
-    error = {
-        "type": "object",
-        "required": ["code", "message", "status", "details"],
-        "properties": {
-            "code": {"type": "integer"},
-            "message": {"type": "string"},
-            "status": {"type": "string"},
-            "details": {"type": "array", "minItems": 1, "items": {"type": "object"}},
-        },
-    }
-    failed = {"application/json": {"schema": {"type": "object", "properties": {"error": error}}}}
-    answered = {"application/json": {"schema": discovery.openapi(response)}}
-    about = {400: "Cannot be read or scored.", 401: "No key.", 403: "Another role's key.", 413: "Too large.",
-             429: "Come back later.", 500: "A fault.", 503: "Not ready.", 504: "Not scored in time."}  # fmt: skip
+def _described(request: str, answered: type) -> dict[str, Any]:
+    """Return the `openapi_extra` of a route that reads this message of the discovery document."""
+    content = {"application/json": {"schema": openapi(request)}}
     return {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": discovery.openapi(request)}}},
-        "responses": {
-            "200": {"description": "The answer.", "content": answered},
-            **{str(status): {"description": words, "content": failed} for status, words in about.items()},
-        },
+        **described(answers={200: answered}, refuses=(400, 413, 429, 504), errors=GoogleError),
+        "requestBody": {"required": True, "content": content},
         "security": [{"HTTPBearer": []}],  # beside that of the dependency
     }
 
@@ -92,7 +89,7 @@ def _described(request: str, response: str) -> dict[str, Any]:
     discovery.ANALYZE,
     summary="Score a comment, as Perspective does.",
     dependencies=[Security(_key)],
-    openapi_extra=_described("AnalyzeCommentRequest", "AnalyzeCommentResponse"),
+    openapi_extra=_described("AnalyzeCommentRequest", AnalyzeAnswer),
 )
 async def analyze(request: Request) -> Response:
     """Screen the comment and answer the requested attributes."""
@@ -110,9 +107,12 @@ async def analyze(request: Request) -> Response:
     assert row.scored is not None
     _check_scored(row.scored, asked)
     spans = await _spans(request, comment, row.scored) if asked.spans else [(comment.whole, row.scored)]
-    body: dict[str, object] = {"attributeScores": _scores(asked, row.scored, spans)}
     detected = [row.scored.language or READABLE]
-    body |= {"languages": list(comment.languages) or detected, "detectedLanguages": detected}
+    body: AnalyzeAnswer = {
+        "attributeScores": _scores(asked, row.scored, spans),
+        "languages": list(comment.languages) or detected,
+        "detectedLanguages": detected,
+    }
     if comment.client_token is not None:
         body["clientToken"] = comment.client_token
     return answer(body)
@@ -122,7 +122,7 @@ async def analyze(request: Request) -> Response:
     discovery.SUGGEST,
     summary="Say what a comment should have scored, as for Perspective.",
     dependencies=[Security(_key)],
-    openapi_extra=_described("SuggestCommentScoreRequest", "SuggestCommentScoreResponse"),
+    openapi_extra=_described("SuggestCommentScoreRequest", SuggestAnswer),
 )
 async def suggest(request: Request) -> Response:
     """Keep the scores as outside labels, which nothing of ours trusts."""
@@ -139,7 +139,7 @@ async def suggest(request: Request) -> Response:
         community_id=comment.community_id,
     )
     detected = await run_in_threadpool(_identified, comment.plain.text)
-    body: dict[str, object] = {"requestedLanguages": list(comment.languages), "detectedLanguages": detected}
+    body: SuggestAnswer = {"requestedLanguages": list(comment.languages), "detectedLanguages": detected}
     if comment.client_token is not None:
         body["clientToken"] = comment.client_token
     return answer(body)
@@ -212,9 +212,9 @@ async def _spans(request: Request, comment: Comment, whole: Scored) -> list[tupl
 
 def _scores(
     asked: Analysis, whole: Scored, spans: Sequence[tuple[tuple[int, int], Scored]]
-) -> dict[str, dict[str, object]]:
+) -> dict[str, AttributeAnswer]:
     """Return the scores of every attribute that is not below its threshold."""
-    found: dict[str, dict[str, object]] = {}
+    found: dict[str, AttributeAnswer] = {}
     for name, threshold in asked.thresholds.items():
         score = ATTRIBUTES[name].score(whole.scores)
         if threshold is None or float(score) >= threshold:
@@ -228,7 +228,7 @@ def _scores(
     return found
 
 
-def _value(score: np.float32) -> Mapping[str, object]:
+def _value(score: np.float32) -> CommentScore:
     return {"value": float(score), "type": PROBABILITY}
 
 

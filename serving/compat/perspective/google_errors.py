@@ -11,6 +11,10 @@ like one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from prefilter.serving.admission.refusal import Refusal, written
 from prefilter.serving.errors import BadRequest, PrefilterError, Unauthorised
@@ -66,6 +70,21 @@ def language_unsupported(attribute: str, languages: Sequence[str], *, requested:
     )
 
 
+class GoogleErrorFields(TypedDict):
+    """What went wrong, the name of its status, and what else there is to say of it."""
+
+    code: int
+    message: str
+    status: str
+    details: Annotated[list[Mapping[str, object]], Field(min_length=1)]
+
+
+class GoogleError(TypedDict):
+    """An error as Google's services write it."""
+
+    error: GoogleErrorFields
+
+
 def refusal(error: PrefilterError, request_id: str | None) -> Refusal:
     """Return how this error is answered; its own status may become another one."""
     status = 400 if isinstance(error, ApiKeyInvalid) else _HTTP_STATUSES.get(error.status, error.status)
@@ -74,7 +93,7 @@ def refusal(error: PrefilterError, request_id: str | None) -> Refusal:
     if error.retry_after_s is not None:
         details.append(_any("google.rpc.RetryInfo", retryDelay=f"{error.retry_after_s}s"))
     details.append(_any("google.rpc.RequestInfo", requestId=request_id or ""))
-    body = {"error": {"code": status, "message": error.message, "status": name, "details": details}}
+    body: GoogleError = {"error": {"code": status, "message": error.message, "status": name, "details": details}}
     return written(error, status, body)
 
 
