@@ -26,7 +26,8 @@ from prefilter.serving.auth import Principal
 from prefilter.serving.engine.engine import Engine
 from prefilter.serving.engine.work import Row
 from prefilter.serving.errors import NotFound, NotReady, Unprocessable
-from prefilter.serving.policy.policy import Decision, Outcome, Policy, decide
+from prefilter.serving.policy.decide import Decision, decide
+from prefilter.serving.policy.policy import Outcome, Policy
 from prefilter.serving.policy.policy_book import PolicyBook
 from prefilter.serving.schemas import BadRow, Item
 from prefilter.serving.settings import Settings

@@ -14,9 +14,9 @@ from prefilter.eval.card import breakdown, card_sections, comparison
 from prefilter.eval.card.comparison import HARM_ROLES
 from prefilter.eval.card.explanations import explain
 from prefilter.eval.card.table import NONE, Section, Table, number, percent, rate, spread
-from prefilter.eval.judge.operating import OUTCOMES
 from prefilter.eval.suites.suite_plan import Role
 from prefilter.models.labels import ANY, CATEGORIES
+from prefilter.serving.policy.policy import OUTCOMES
 
 
 def sections(document: Mapping[str, Any]) -> list[Section]:

@@ -46,7 +46,7 @@ def distil(
     from prefilter.models.labels import HEADS
     from prefilter.models.registry import live_name, resolve, store_dir
     from prefilter.models.scorer import Scorer
-    from prefilter.serving.policy.policy import load_preset
+    from prefilter.serving.policy.presets import load_preset
 
     wanted = DistilRecipe.load(recipe)
     target = store or store_dir()
@@ -104,7 +104,7 @@ def certify(
     from prefilter.eval.certify.certificates import Cannot
     from prefilter.eval.certify.recertification import certify as try_it
     from prefilter.models.registry import resolve
-    from prefilter.serving.bulk.policy_source import find_policy
+    from prefilter.serving.bulk.named_policy import find_policy
     from prefilter.serving.bulk.read.input_files import find_inputs
     from prefilter.serving.bulk.read.input_rows import Columns
     from prefilter.serving.bulk.read.row_readers import read_rows

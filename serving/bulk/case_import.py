@@ -23,8 +23,8 @@ from prefilter.serving.bulk.bulk_errors import InputUnreadable, WrongRequest
 from prefilter.serving.bulk.read.input_files import Input, find_inputs, fingerprint, look_into
 from prefilter.serving.bulk.read.input_rows import Columns, Row
 from prefilter.serving.bulk.read.row_readers import read_rows
-from prefilter.serving.bulk.write.output_files import read_scores
 from prefilter.serving.bulk.write.run_manifest import read_identity
+from prefilter.serving.bulk.write.scores_file import read_scores
 from prefilter.serving.policy.policy import Outcome
 from prefilter.serving.screening import digest_of
 from prefilter.serving.store import Store, new_id

@@ -21,7 +21,8 @@ from prefilter.serving.console.policy_form import body_of, rows
 from prefilter.serving.console.rendering import render
 from prefilter.serving.errors import BadRequest, NotFound, PrefilterError
 from prefilter.serving.policy.policy import Policy, PolicyError
-from prefilter.serving.policy.policy_book import PolicyBook, PolicyHistory
+from prefilter.serving.policy.policy_book import PolicyBook
+from prefilter.serving.policy.policy_history import PolicyHistory
 
 router = APIRouter(route_class=ConsoleRoute)
 

@@ -22,7 +22,8 @@ from prefilter.models.text.normalisation import RowError, settled
 from prefilter.serving.auth import Principal
 from prefilter.serving.engine.engine import Engine
 from prefilter.serving.engine.work import Row
-from prefilter.serving.policy.policy import Decision, Outcome, Policy
+from prefilter.serving.policy.decide import Decision
+from prefilter.serving.policy.policy import Outcome, Policy
 from prefilter.serving.schemas import Item
 from prefilter.serving.screening import ScreenedItem, Screening
 from prefilter.serving.stream.growing_text import Arriving

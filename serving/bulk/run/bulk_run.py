@@ -23,12 +23,12 @@ from prefilter.serving.bulk.read.input_rows import Columns
 from prefilter.serving.bulk.run.chunks import Pool, Screened
 from prefilter.serving.bulk.run.local_engine import Engine, Local
 from prefilter.serving.bulk.run.progress import Progress, is_terminal
-from prefilter.serving.bulk.run.run_terms import Terms
-from prefilter.serving.bulk.write.output_files import read_scores, write_scores
+from prefilter.serving.bulk.run_terms import Terms
 from prefilter.serving.bulk.write.output_lock import sole_writer
 from prefilter.serving.bulk.write.parts import PART_ROWS, PART_SECONDS, Parts
 from prefilter.serving.bulk.write.run_manifest import has_manifest, identify, read_identity, write_manifest
 from prefilter.serving.bulk.write.run_summary import Summary
+from prefilter.serving.bulk.write.scores_file import read_scores, write_scores
 from prefilter.serving.policy.policy import Policy
 
 if TYPE_CHECKING:

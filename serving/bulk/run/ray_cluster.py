@@ -30,9 +30,9 @@ from prefilter.serving.bulk.read.input_files import Fingerprint, Input, fingerpr
 from prefilter.serving.bulk.read.input_rows import Columns
 from prefilter.serving.bulk.read.row_readers import count_rows, read_rows
 from prefilter.serving.bulk.run.chunks import Screened
-from prefilter.serving.bulk.run.run_terms import Terms
 from prefilter.serving.bulk.run.worker_messages import row_cells, row_from_cells
 from prefilter.serving.bulk.run.worker_pool import Workers
+from prefilter.serving.bulk.run_terms import Terms
 from prefilter.serving.bulk.write.scores_table import arrow_schema
 from prefilter.serving.errors import PrefilterError
 

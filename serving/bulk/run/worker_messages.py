@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefilter.models.text.normalisation import RowError
 from prefilter.serving.bulk.read.input_rows import Row
-from prefilter.serving.bulk.run.run_terms import Terms
+from prefilter.serving.bulk.run_terms import Terms
 from prefilter.serving.bulk.write.scores_table import arrow_schema
 
 if TYPE_CHECKING:

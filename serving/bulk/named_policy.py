@@ -9,7 +9,9 @@ import json
 from pathlib import Path
 
 from prefilter.serving.bulk.bulk_errors import WrongRequest
-from prefilter.serving.policy.policy import PRESETS, Policy, PolicyError, load_preset, load_toml
+from prefilter.serving.policy.policy import Policy, PolicyError
+from prefilter.serving.policy.policy_file import load_toml
+from prefilter.serving.policy.presets import PRESETS, load_preset
 
 
 def find_policy(name_or_path: str) -> Policy:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from prefilter.serving.bulk.bulk_errors import InputUnreadable
 from prefilter.serving.bulk.read.file_formats import open_to_read, open_to_write, recognise
 from prefilter.serving.bulk.read.input_files import READ_FAULTS
-from prefilter.serving.bulk.write.outcome_columns import to_json
+from prefilter.serving.bulk.write.compact_json import to_json
 from prefilter.serving.bulk.write.parts import sync_folder
 from prefilter.serving.bulk.write.run_manifest import METADATA_KEY
 from prefilter.serving.bulk.write.scores_table import ADDED, arrow_schema
