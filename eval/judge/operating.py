@@ -56,15 +56,11 @@ def decide_all(part: Pass, policy: Policy, *, uncalibrated: Collection[str] = ()
     )
     decided = decide_columns(columns, policy, uncalibrated=uncalibrated)
     grounds = decided.grounds()
-    first = grounds.starts
-    named = [
-        category or reason or ""
-        for category, reason in zip(grounds.categories[first], grounds.reasons[first], strict=True)
-    ]
+    names = np.array([kind.category or kind.reason or "" for kind in grounds.kinds], dtype="U40")
     broken = part.status == ERROR
     allowed = decided.codes == Outcome.ALLOW.severity
     index = np.where(broken, np.int8(NO_OUTCOME), decided.codes)
-    cause = np.where(broken | allowed, "", np.array(named, dtype="U40"))
+    cause = np.where(broken | allowed, "", names[grounds.kind[grounds.starts]])
     return Outcomes(policy, index, cause, uncalibrated)
 
 

@@ -7,17 +7,22 @@ no database, no file and no JSON text, and imports no sibling but the policy and
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prefilter.models.labels import ANY, HEADS
-from prefilter.serving.policy.decide import NO_SCORE, NO_SCORES, UNCALIBRATED, Because, ground_body
+from prefilter.serving.policy.decide import NO_SCORE, NO_SCORES, UNCALIBRATED, Because
 from prefilter.serving.policy.policy import Bands, Outcome, Policy
 
-_ALLOW, _REVIEW, _BLOCK = (outcome.severity for outcome in Outcome)
+_ALLOWED, _REVIEWED, _BLOCKED, _UNCALIBRATED, _SCORELESS = range(5)
+"""Where a category's score lies: in the band of an outcome, in the one to block without a right to, or nowhere."""
+_OUTCOMES = (Outcome.ALLOW, Outcome.REVIEW, Outcome.BLOCK, Outcome.REVIEW, Outcome.REVIEW)
+_SEVERITY = np.array([outcome.severity for outcome in _OUTCOMES], dtype=np.int8)
+Ground = TypeVar("Ground")
 _PLACES = {head: place for place, head in enumerate(HEADS)}
 
 
@@ -36,43 +41,39 @@ class ScoreColumns:
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """The m grounds of n rows end to end, ordered as `decide` orders them; each row has at least one."""
+    """The m grounds of n rows end to end, ordered as `decide` orders them; each row has at least one.
+
+    Few grounds differ in more than the score, so each is a place in `kinds` and a score.
+    """
 
     rows: NDArray[np.intp]  # [m] whose ground it is, ascending
-    categories: NDArray[np.object_]  # [m] str or None
+    kind: NDArray[np.intp]  # [m] place in `kinds`
     scores: NDArray[np.float64]  # [m] float32 values, NaN for none
-    lows: NDArray[np.float64]  # [m] the band from low to high, which only a ground with a score has
-    highs: NDArray[np.float64]
-    reasons: NDArray[np.object_]  # [m] str or None
+    kinds: Sequence[Because]  # with any score where a ground of the kind has one
 
     @property
     def starts(self) -> NDArray[np.intp]:
         """The place of each row's first ground [n]."""
         return np.flatnonzero(np.diff(self.rows, prepend=-1))
 
-    def ordered(self, order: NDArray[np.intp]) -> Grounds:
-        """Return these grounds in another order."""
-        return Grounds(*(getattr(self, name)[order] for name in Grounds.__slots__))
-
     def because(self) -> list[tuple[Because, ...]]:
         """Return the grounds row by row, as `decide` does."""
-        found = [Because(*fields) for fields in self._fields()]
-        return [tuple(found[start:end]) for start, end in self._spans()]
 
-    def bodies(self) -> list[list[dict[str, object]]]:
-        """Return the grounds row by row in their JSON shape."""
-        found = [ground_body(*fields) for fields in self._fields()]
-        return [found[start:end] for start, end in self._spans()]
+        def ground(kind: int, score: float) -> Because:
+            found = self.kinds[kind]
+            return found if found.score is None else replace(found, score=score)
 
-    def _fields(self) -> Iterator[tuple[str | None, float | None, tuple[float, float] | None, str | None]]:
-        columns = (self.categories, self.scores, self.lows, self.highs, self.reasons)
-        for category, score, low, high, reason in zip(*(column.tolist() for column in columns), strict=True):
-            scored = score == score  # NaN is not itself
-            yield category, score if scored else None, (low, high) if scored else None, reason
+        return [tuple(row) for row in self.by_row(ground)]
 
-    def _spans(self) -> Iterator[tuple[int, int]]:
-        starts = self.starts.tolist()
-        return zip(starts, [*starts, len(self.rows)][1:], strict=True)
+    def by_row(self, make: Callable[[int, float], Ground]) -> Iterator[list[Ground]]:
+        """Yield the grounds of each row, each made of its place in `kinds` and its score."""
+        last = np.diff(self.rows, append=-1) != 0
+        row: list[Ground] = []
+        for kind, score, ends in zip(self.kind.tolist(), self.scores.tolist(), last.tolist(), strict=True):
+            row.append(make(kind, score))
+            if ends:
+                yield row
+                row = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +86,16 @@ class ColumnDecisions:
 
     def grounds(self) -> Grounds:
         """Work out why."""
-        parts = [_unscored_grounds(self._unscored)]
-        for placed in self._placed:
-            parts += placed.grounds()
-        joined = Grounds(*(np.concatenate([getattr(part, name) for part in parts]) for name in Grounds.__slots__))
-        return joined.ordered(np.argsort(joined.rows, kind="stable"))
+        parts = [_reasons(self._unscored), *(part for placed in self._placed for part in placed.grounds())]
+        firsts = np.cumsum([0, *(len(part.kinds) for part in parts)])
+        rows = np.concatenate([part.rows for part in parts])
+        order = np.argsort(rows, kind="stable")
+        return Grounds(
+            rows[order],
+            np.concatenate([part.kind + first for part, first in zip(parts, firsts[:-1], strict=True)])[order],
+            np.concatenate([part.scores for part in parts])[order],
+            [kind for part in parts for kind in part.kinds],
+        )
 
 
 def decide_columns(
@@ -102,11 +108,8 @@ def decide_columns(
         codes[row] = policy.outcome_of_unscored(reason).severity
     scored = np.ones(len(columns), dtype=np.bool_)
     scored[list(unscored)] = False
-    placed = [
-        _place(columns, rows, bands, uncalibrated)
-        for rows, bands in _rows_by_bands(columns.sources, np.flatnonzero(scored), policy)
-        if len(rows)
-    ]
+    groups = _rows_by_bands(columns.sources, np.flatnonzero(scored), policy)
+    placed = [_place(columns, rows, bands, uncalibrated) for rows, bands in groups if len(rows)]
     for part in placed:
         codes[part.rows] = part.worst
     return ColumnDecisions(codes, placed, unscored)
@@ -114,62 +117,44 @@ def decide_columns(
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """Rows [n] that have the same bands [k], and the outcome of each category for each of them."""
+    """Rows [n] that have the same bands [k]: their scores, and where each lies."""
 
     rows: NDArray[np.intp]
     bands: Mapping[str, Bands]
     scores: NDArray[np.float32]  # [k, n]
-    known: NDArray[np.bool_]  # [k, n] the score is finite
-    blocked: NDArray[np.bool_]  # [k, n] the score lies in the band to block
+    places: NDArray[np.int8]  # [k, n] _ALLOWED to _SCORELESS
     own: NDArray[np.int8]  # [k, n] severity
     worst: NDArray[np.int8]  # [n] severity
 
     def grounds(self) -> list[Grounds]:
         """Return the grounds of the rows that are allowed, then of the others."""
         if not self.bands:
-            return [_no_grounds(self.rows, reasons=_same(NO_SCORES, len(self.rows)))]
-        return [self._of_allowed(), self._of_others()]
+            return [_reasons(dict.fromkeys(self.rows.tolist(), NO_SCORES))]
+        kinds = [kind for category, bands in self.bands.items() for kind in _kinds(category, bands)]
+        return [self._of_allowed(kinds), self._of_others(kinds)]
 
-    def _of_allowed(self) -> Grounds:
+    def _of_allowed(self, kinds: Sequence[Because]) -> Grounds:
         """The category that came closest to not being allowed."""
-        allowed = np.flatnonzero(self.worst == _ALLOW)
+        allowed = np.flatnonzero(self.worst == Outcome.ALLOW.severity)
         highs = np.array([bands.first_edge for bands in self.bands.values()])
         scores = self.scores[:, allowed].astype(np.float64)
         closest = np.argmin(highs[:, None] - scores, axis=0)
-        return Grounds(
-            rows=self.rows[allowed],
-            categories=self._names()[closest],
-            scores=scores[closest, np.arange(len(allowed))],
-            lows=np.zeros(len(allowed)),
-            highs=highs[closest],
-            reasons=_same(None, len(allowed)),
-        )
+        nearest = scores[closest, np.arange(len(allowed))]
+        return Grounds(self.rows[allowed], closest * len(_OUTCOMES) + _ALLOWED, nearest, kinds)
 
-    def _of_others(self) -> Grounds:
+    def _of_others(self, kinds: Sequence[Because]) -> Grounds:
         """Every category that has the outcome of the row, most harmful first and `any` last."""
-        of_row, category = np.nonzero(((self.own == self.worst) & (self.worst != _ALLOW)).T)
-        known, blocked = self.known[category, of_row], self.blocked[category, of_row]
-        scores = np.where(known, self.scores[category, of_row].astype(np.float64), np.nan)
-        reviews, blocks = (edges[category] for edges in _edges(self.bands, absent=np.nan))
-        reasons = _same(None, len(category))
-        reasons[~known] = NO_SCORE
-        reasons[blocked & (self.own[category, of_row] == _REVIEW)] = UNCALIBRATED
-        names = self._names()
-        place = np.array([_PLACES.get(name, len(HEADS)) for name in names], dtype=np.intp)
-        last = np.array([name == ANY for name in names], dtype=np.bool_)
-        order = np.lexsort((place[category], -np.where(known, scores, 0.0), last[category], of_row))
-        found = Grounds(
-            rows=self.rows[of_row],
-            categories=names[category],
-            scores=scores,
-            lows=np.where(blocked, blocks, reviews),
-            highs=np.where(blocked | np.isnan(blocks), 1.0, blocks),
-            reasons=reasons,
+        others = np.flatnonzero(self.worst != Outcome.ALLOW.severity)
+        of_row, category = np.nonzero((self.own[:, others] == self.worst[others]).T)
+        of_row = others[of_row]
+        places, scores = self.places[category, of_row], self.scores[category, of_row].astype(np.float64)
+        scores[places == _SCORELESS] = np.nan
+        head = np.array([_PLACES.get(name, len(HEADS)) for name in self.bands], dtype=np.intp)
+        last = np.array([name == ANY for name in self.bands], dtype=np.bool_)
+        order = np.lexsort((head[category], -np.nan_to_num(scores), last[category], of_row))
+        return Grounds(
+            self.rows[of_row][order], (category * len(_OUTCOMES) + places)[order], scores[order], kinds
         )
-        return found.ordered(order)
-
-    def _names(self) -> NDArray[np.object_]:
-        return np.array(list(self.bands), dtype=np.object_)
 
 
 def _rows_by_bands(
@@ -189,38 +174,38 @@ def _rows_by_bands(
 def _place(
     columns: ScoreColumns, rows: NDArray[np.intp], bands: Mapping[str, Bands], uncalibrated: Collection[str]
 ) -> _Placed:
-    """Compare the scores of some rows with their bands, in float32; what has no edge lies above every score."""
+    """Compare the scores of some rows with their bands."""
     scores = np.full((len(bands), len(rows)), np.nan, dtype=np.float32)
-    for place, category in enumerate(bands):
+    places = np.full(scores.shape, _ALLOWED, dtype=np.int8)
+    for number, (category, own) in enumerate(bands.items()):
         if (column := columns.scores.get(category)) is not None:
-            scores[place] = column[rows]
-    reviews, blocks = (edges.astype(np.float32)[:, None] for edges in _edges(bands, absent=np.inf))
-    known = np.isfinite(scores)
-    blocked = known & (scores >= blocks)
-    own = np.where(~known | blocked | (scores >= reviews), np.int8(_REVIEW), np.int8(_ALLOW))
-    own[blocked & np.array([[category not in uncalibrated] for category in bands], dtype=np.bool_)] = _BLOCK
-    worst = own.max(axis=0) if bands else np.full(len(rows), _REVIEW, dtype=np.int8)
-    return _Placed(rows, bands, scores, known, blocked, own, worst)
+            scores[number] = column[rows]
+        if own.review is not None:
+            places[number, scores[number] >= np.float32(own.review)] = _REVIEWED
+        if own.block is not None:
+            blocked = _UNCALIBRATED if category in uncalibrated else _BLOCKED
+            places[number, scores[number] >= np.float32(own.block)] = blocked
+    places[~np.isfinite(scores)] = _SCORELESS
+    severity = _SEVERITY[places]
+    worst = severity.max(axis=0) if bands else np.full(len(rows), Outcome.REVIEW.severity, dtype=np.int8)
+    return _Placed(rows, bands, scores, places, severity, worst)
 
 
-def _edges(bands: Mapping[str, Bands], *, absent: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the edges to review and to block of each category [k]."""
-    pairs = [(own.review, own.block) for own in bands.values()]
-    found = np.array([[absent if edge is None else edge for edge in pair] for pair in pairs], dtype=np.float64)
-    reviews, blocks = found.reshape(-1, 2).T
-    return reviews, blocks
+def _kinds(category: str, bands: Bands) -> tuple[Because, ...]:
+    """Return the grounds that one category can give, by where its score lies."""
+    return (
+        *(Because(category, 0.0, bands.band(outcome)) for outcome in Outcome),
+        Because(category, 0.0, bands.band(Outcome.BLOCK), UNCALIBRATED),
+        Because(category, reason=NO_SCORE),
+    )
 
 
-def _unscored_grounds(unscored: Mapping[int, str]) -> Grounds:
-    rows = np.fromiter(unscored, np.intp, len(unscored))
-    return _no_grounds(rows, reasons=np.array(list(unscored.values()), dtype=np.object_))
-
-
-def _no_grounds(rows: NDArray[np.intp], *, reasons: NDArray[np.object_]) -> Grounds:
-    """Grounds that name a reason and no category."""
-    nothing = np.full(len(rows), np.nan)
-    return Grounds(rows, _same(None, len(rows)), nothing, nothing, nothing, reasons)
-
-
-def _same(value: str | None, count: int) -> NDArray[np.object_]:
-    return np.full(count, value, dtype=np.object_)
+def _reasons(reasons: Mapping[int, str]) -> Grounds:
+    """Return grounds that name a reason and no category, by row."""
+    kinds = {reason: place for place, reason in enumerate(dict.fromkeys(reasons.values()))}
+    return Grounds(
+        np.fromiter(reasons, np.intp, len(reasons)),
+        np.fromiter((kinds[reason] for reason in reasons.values()), np.intp, len(reasons)),
+        np.full(len(reasons), np.nan),
+        [Because(reason=reason) for reason in kinds],
+    )

@@ -63,12 +63,22 @@ class Bands:
     reason: str = field(default="", compare=False)
 
     def place(self, score: float) -> tuple[Outcome, tuple[float, float]]:
-        """Return the outcome and the band [low, high] that the float32 `score` falls into."""
+        """Return the outcome and the band [low, high) that the float32 `score` falls into."""
+        outcome = Outcome.ALLOW
         if self.block is not None and score >= _float32(self.block):
-            return Outcome.BLOCK, (self.block, 1.0)
-        if self.review is not None and score >= _float32(self.review):
-            return Outcome.REVIEW, (self.review, 1.0 if self.block is None else self.block)
-        return Outcome.ALLOW, (0.0, self.first_edge)
+            outcome = Outcome.BLOCK
+        elif self.review is not None and score >= _float32(self.review):
+            outcome = Outcome.REVIEW
+        return outcome, self.band(outcome)
+
+    def band(self, outcome: Outcome) -> tuple[float, float]:
+        """Return the band [low, high) of an outcome; an empty one at 1.0 where it has none."""
+        block = 1.0 if self.block is None else self.block
+        if outcome is Outcome.BLOCK:
+            return block, 1.0
+        if outcome is Outcome.REVIEW:
+            return 1.0 if self.review is None else self.review, block
+        return 0.0, self.first_edge
 
     @property
     def first_edge(self) -> float:

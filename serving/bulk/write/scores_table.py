@@ -94,7 +94,7 @@ def output_table(rows: Sequence[Row], scored: Sequence[Scored | None], terms: Te
     )
     decisions = decide_columns(columns, terms.policy, uncalibrated=terms.uncalibrated)
     grounds = decisions.grounds()
-    leading = grounds.categories[grounds.starts]
+    leading = [grounds.kinds[kind].category for kind in grounds.kind[grounds.starts]]
     spans = [_evidence_span(a, leading[n]) if a else _NO_SPAN for n, a in enumerate(answers)]
     values: dict[str, pa.Array | list[str] | list[str | None] | list[int | None]] = {
         "id": [row.id for row in rows],
