@@ -74,9 +74,11 @@ def check(rows: Sequence[Row], policy: Policy, uncalibrated: set[str], decided_o
     assert grounds.starts.tolist() == np.cumsum([0, *(len(row.because) for row in wanted)])[:-1].tolist()
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=300)
 @given(rows=st.lists(ROWS, max_size=12), body=BODIES, uncalibrated=st.sets(st.sampled_from(HEADS)))
 @example(rows=[], body={"categories": {"hate": {"review": 0.3}}}, uncalibrated=set())
+@example(rows=[({"hate": 0.7}, None, None)], body={"categories": {"hate": {"review": 0.7}}}, uncalibrated=set())
+@example(rows=[({"hate": 0.7}, None, None)], body={"categories": {"hate": {"block": 0.7}}}, uncalibrated={"hate"})
 def test_columns_and_rows_are_decided_alike(
     rows: list[Row], body: dict[str, Any], uncalibrated: set[str]
 ) -> None:

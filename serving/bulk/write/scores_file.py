@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefilter.serving.bulk.bulk_errors import InputUnreadable
 from prefilter.serving.bulk.read.file_formats import open_to_read, open_to_write, recognise
@@ -28,7 +28,7 @@ ROW_GROUP_ROWS = 32_768
 
 
 def write_scores(
-    output: Path, tables: Iterable[pa.Table], *, identity: Mapping[str, Any], partial: Path
+    output: Path, tables: Iterable[pa.Table], *, identity: Mapping[str, object], partial: Path
 ) -> None:
     """Write `tables` (of the scores schema) to `partial`, on the same disk; at the end rename it."""
     form = recognise(output, for_output=True)
@@ -58,7 +58,7 @@ def read_scores(path: Path, *, batch_rows: int = ROW_GROUP_ROWS) -> Iterator[pa.
                     yield _fitted(pa.Table.from_batches([batch]), schema, path)
             return
         with open_to_read(path, form.compression) as stream:
-            rows: list[dict[str, Any]] = []
+            rows: list[dict[str, object]] = []
             for line in stream:
                 if line.strip():
                     rows.append(json.loads(line))
@@ -71,7 +71,7 @@ def read_scores(path: Path, *, batch_rows: int = ROW_GROUP_ROWS) -> Iterator[pa.
         raise InputUnreadable(f"{path}: truncated, or no scores file", field=str(path)) from None
 
 
-def _write_parquet(path: Path, tables: Iterable[pa.Table], identity: Mapping[str, Any]) -> None:
+def _write_parquet(path: Path, tables: Iterable[pa.Table], identity: Mapping[str, object]) -> None:
     """Write row groups of ROW_GROUP_ROWS, one of them while the rows of the next are made."""
     import pyarrow.parquet as pq
 
@@ -103,7 +103,7 @@ def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield pa.concat_tables(waiting).combine_chunks()
 
 
-def _known(rows: list[dict[str, Any]], schema: pa.Schema, path: Path) -> pa.Schema:
+def _known(rows: list[dict[str, object]], schema: pa.Schema, path: Path) -> pa.Schema:
     """The schema's columns that the rows of a JSONL file have."""
     import pyarrow as pa
 
