@@ -71,7 +71,8 @@ def check(rows: Sequence[Row], policy: Policy, uncalibrated: set[str], decided_o
     assert [OUTCOMES[code] for code in decided.codes] == [decision.outcome for decision in wanted]
     grounds = decided.grounds()
     assert grounds.because() == [decision.because for decision in wanted]
-    assert grounds.starts.tolist() == np.cumsum([0, *(len(row.because) for row in wanted)])[:-1].tolist()
+    firsts = [decision.because[0] for decision in wanted]
+    assert [(kind.category, kind.reason) for kind in grounds.leading()] == [(a.category, a.reason) for a in firsts]
 
 
 @settings(deadline=None, max_examples=300)

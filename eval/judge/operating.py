@@ -55,12 +55,11 @@ def decide_all(part: Pass, policy: Policy, *, uncalibrated: Collection[str] = ()
         unscored=unscored,
     )
     decided = decide_columns(columns, policy, uncalibrated=uncalibrated)
-    grounds = decided.grounds()
-    names = np.array([kind.category or kind.reason or "" for kind in grounds.kinds], dtype="U40")
+    leading = [ground.category or ground.reason or "" for ground in decided.grounds().leading()]
     broken = part.status == ERROR
     allowed = decided.codes == Outcome.ALLOW.severity
     index = np.where(broken, np.int8(NO_OUTCOME), decided.codes)
-    cause = np.where(broken | allowed, "", names[grounds.kind[grounds.starts]])
+    cause = np.where(broken | allowed, "", np.array(leading, dtype="U40"))
     return Outcomes(policy, index, cause, uncalibrated)
 
 

@@ -94,7 +94,7 @@ def _to_review(scores: Path, rows: Iterator[Row]) -> Iterator[tuple[dict[str, An
 def _is_made_of(scores: Path, inputs: list[Input]) -> bool:
     """Whether the fingerprints in the scores file are those of the inputs; False where it has none.
 
-    Raises InputUnreadable where they differ, WrongRequest where the rows stand in no order.
+    Raises InputUnreadable where they differ, WrongRequest where the rows are in no order.
     """
     identity = read_identity(scores) or {}
     if identity.get("ordered") is False:

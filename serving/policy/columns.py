@@ -22,7 +22,7 @@ _ALLOWED, _REVIEWED, _BLOCKED, _UNCALIBRATED, _SCORELESS = range(5)
 """Where a category's score lies: in the band of an outcome, in the one to block without a right to, or nowhere."""
 _OUTCOMES = (Outcome.ALLOW, Outcome.REVIEW, Outcome.BLOCK, Outcome.REVIEW, Outcome.REVIEW)
 _SEVERITY = np.array([outcome.severity for outcome in _OUTCOMES], dtype=np.int8)
-Ground = TypeVar("Ground")
+Made = TypeVar("Made")
 _PLACES = {head: place for place, head in enumerate(HEADS)}
 
 
@@ -51,10 +51,10 @@ class Grounds:
     scores: NDArray[np.float64]  # [m] float32 values, NaN for none
     kinds: Sequence[Because]  # with any score where a ground of the kind has one
 
-    @property
-    def starts(self) -> NDArray[np.intp]:
-        """The place of each row's first ground [n]."""
-        return np.flatnonzero(np.diff(self.rows, prepend=-1))
+    def leading(self) -> list[Because]:
+        """Return the kind of each row's first ground."""
+        first = np.diff(self.rows, prepend=-1) != 0
+        return [self.kinds[kind] for kind in self.kind[first].tolist()]
 
     def because(self) -> list[tuple[Because, ...]]:
         """Return the grounds row by row, as `decide` does."""
@@ -65,10 +65,10 @@ class Grounds:
 
         return [tuple(row) for row in self.by_row(ground)]
 
-    def by_row(self, make: Callable[[int, float], Ground]) -> Iterator[list[Ground]]:
+    def by_row(self, make: Callable[[int, float], Made]) -> Iterator[list[Made]]:
         """Yield the grounds of each row, each made of its place in `kinds` and its score."""
         last = np.diff(self.rows, append=-1) != 0
-        row: list[Ground] = []
+        row: list[Made] = []
         for kind, score, ends in zip(self.kind.tolist(), self.scores.tolist(), last.tolist(), strict=True):
             row.append(make(kind, score))
             if ends:

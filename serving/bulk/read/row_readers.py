@@ -88,7 +88,7 @@ def _jsonl_row(content: bytes, columns: Columns, number: int, source: Input, lin
 
 
 def _single(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """A JSON object; one in which a name stands twice is refused: two readers would disagree on it."""
+    """A JSON object; one in which a name occurs twice is refused: two readers would disagree on it."""
     made = dict(pairs)
     if len(made) != len(pairs):
         raise ValueError

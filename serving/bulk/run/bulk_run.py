@@ -1,4 +1,4 @@
-"""THE bulk use case: the rows of input files are scored and decided, and stand in the output in input order.
+"""THE bulk use case: the rows of input files are scored and decided, and written in input order.
 
 Finished parts lie beside the output until it is whole; a run that was killed goes on after the last of
 them, and the output is the same bytes as an unbroken run's, and so is the manifest beside it. Knows no
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 class Run:
     """What to score, with which model and policy, into which file.
 
-    `exact`: the fast stage clears nothing. `engine`: `local` or `ray`. `ordered`: rows stand in input order;
+    `exact`: the fast stage clears nothing. `engine`: `local` or `ray`. `ordered`: rows are in input order;
     only the cluster can do without, and a run without is not continued after a kill but begun anew.
     """
 

@@ -1,7 +1,7 @@
 """The columns of a scores file, and how scored rows become values in them, whole columns at once.
 
 One row per input row. `because` and `error` are JSON strings; numbers that do not exist are null, never 0.
-Beside the columns that other programs rely on stand `source` (a policy may have bands per stream, so a
+Beside the columns that other programs rely on there are `source` (a policy may have bands per stream, so a
 later decision needs it), `enforced`, and how much of a row's context was read. Knows no file format.
 """
 
@@ -18,7 +18,7 @@ from prefilter.serving.bulk.read.input_rows import Row
 from prefilter.serving.bulk.run_terms import Terms
 from prefilter.serving.bulk.write.compact_json import to_json
 from prefilter.serving.bulk.write.outcome_columns import outcome_columns
-from prefilter.serving.policy.columns import ScoreColumns, decide_columns
+from prefilter.serving.policy.columns import ColumnDecisions, ScoreColumns, decide_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,14 +87,9 @@ def output_table(rows: Sequence[Row], scored: Sequence[Scored | None], terms: Te
     for number, answer in enumerate(answers):
         if answer is not None and answer.scores:
             matrix[number] = [answer.scores.get(head, np.nan) for head in HEADS]
-    columns = ScoreColumns(
-        scores={head: matrix[:, number] for number, head in enumerate(HEADS)},
-        sources=np.array([row.source for row in rows], dtype=np.object_),
-        unscored=np.array([(answer.unscored or None) if answer else None for answer in answers], dtype=np.object_),
-    )
-    decisions = decide_columns(columns, terms.policy, uncalibrated=terms.uncalibrated)
+    decisions = _decide(rows, answers, matrix, terms)
     grounds = decisions.grounds()
-    leading = [grounds.kinds[kind].category for kind in grounds.kind[grounds.starts]]
+    leading = [ground.category for ground in grounds.leading()]
     spans = [_evidence_span(a, leading[n]) if a else _NO_SPAN for n, a in enumerate(answers)]
     values: dict[str, pa.Array | list[str] | list[str | None] | list[int | None]] = {
         "id": [row.id for row in rows],
@@ -118,6 +113,18 @@ def output_table(rows: Sequence[Row], scored: Sequence[Scored | None], terms: Te
         for field in schema
     ]
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _decide(
+    rows: Sequence[Row], answers: Sequence[Scored | None], matrix: NDArray[np.float32], terms: Terms
+) -> ColumnDecisions:
+    """Apply the policy of the run; what it says of a row without an answer means nothing."""
+    columns = ScoreColumns(
+        scores={head: matrix[:, number] for number, head in enumerate(HEADS)},
+        sources=np.array([row.source for row in rows], dtype=np.object_),
+        unscored=np.array([(answer.unscored or None) if answer else None for answer in answers], dtype=np.object_),
+    )
+    return decide_columns(columns, terms.policy, uncalibrated=terms.uncalibrated)
 
 
 def score_arrays(matrix: NDArray[np.float32]) -> dict[str, pa.Array]:
