@@ -1,8 +1,7 @@
-"""Columns are decided exactly as `decide` decides rows, outcome and grounds, and a what-if counts what changes."""
+"""Columns are decided exactly as `decide` decides rows, outcome and grounds."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,8 +13,6 @@ from prefilter.models.labels import HEADS
 from prefilter.serving.policy.columns import ScoreColumns, decide_columns
 from prefilter.serving.policy.decide import Decision, decide
 from prefilter.serving.policy.policy import OUTCOMES, UNREADABLE, Bands, Outcome, Policy
-from prefilter.serving.policy.what_if import compare, recorded_codes
-from prefilter.serving.store.decision_rows import DecisionColumns
 
 Row = tuple[dict[str, float | None], str | None, str | None]
 EDGES = [0.0, 0.1, 0.3, 0.35, 0.7, 0.95, 1.0]
@@ -114,19 +111,3 @@ def test_crossed_edges_and_categories_of_others_are_decided_alike() -> None:
 def test_outcomes_are_ordered_in_one_place() -> None:
     assert OUTCOMES == (Outcome.ALLOW, Outcome.REVIEW, Outcome.BLOCK)
     assert [outcome.severity for outcome in OUTCOMES] == [0, 1, 2]
-
-
-def test_flips_are_counted_by_pair() -> None:
-    before, after = np.array([0, 0, 1, 2, 2], np.int8), np.array([0, 1, 1, 0, 1], np.int8)
-    answer = compare(before, after)
-    assert answer["flips"] == {"allow>review": 1, "block>allow": 1, "block>review": 1}
-    assert answer["before"] == {"allow": 2, "review": 1, "block": 2}
-    assert answer["after"] == {"allow": 2, "review": 3, "block": 0}
-    assert Counter(answer["before"]).total() == answer["n"] == 5
-
-
-def test_what_was_recorded_can_be_compared_too() -> None:
-    recorded = DecisionColumns(
-        outcomes=["allow", "block", "review"], sources=[None] * 3, unscored=[None] * 3, scores={}
-    )
-    assert recorded_codes(recorded).tolist() == [0, 2, 1]
