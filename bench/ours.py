@@ -11,7 +11,7 @@ from contestant import compete
 
 from prefilter.models.scorer import Scorer
 from prefilter.models.text.normalisation import normalise
-from prefilter.serving.policy.policy import load_preset
+from prefilter.serving.policy.presets import load_preset
 
 POLICY = "pretraining-corpus"
 

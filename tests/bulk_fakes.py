@@ -18,12 +18,12 @@ from prefilter.models.scored import Scored
 from prefilter.serving.bulk.read.input_rows import Row
 from prefilter.serving.bulk.run.bulk_run import Run, score_files
 from prefilter.serving.bulk.run.chunks import InProcess, Pace, Screened, cut_chunks
-from prefilter.serving.bulk.run.run_terms import Terms
 from prefilter.serving.bulk.run.screener import Screener
 from prefilter.serving.bulk.run.worker_messages import read_rows, read_table, write_rows, write_table
+from prefilter.serving.bulk.run_terms import Terms
 from prefilter.serving.bulk.write.run_summary import Summary
 from prefilter.serving.bulk.write.scores_table import output_table
-from prefilter.serving.policy.policy import load_preset
+from prefilter.serving.policy.presets import load_preset
 from serving_fakes import SpokenScorer
 
 MILD = "The library opens at nine."

@@ -16,7 +16,7 @@ from prefilter.eval.bench.mild_texts import text_of, text_of_pieces
 from prefilter.eval.bench.replay import looks_of, refused_meanwhile, replay
 from prefilter.eval.bench.timing import interleaved
 from prefilter.models.scorer import Scorer
-from prefilter.serving.policy.policy import load_preset
+from prefilter.serving.policy.presets import load_preset
 
 PERFORMANCE = Path(__file__).parent.parent / "docs" / "performance"
 

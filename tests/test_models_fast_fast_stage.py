@@ -23,7 +23,7 @@ from prefilter.models.registry import live_name, resolve
 from prefilter.models.scorer import Scorer, ScorerError
 from prefilter.models.text.normalisation import normalise
 from prefilter.models.text.windows import load_tokenizer, spellable, windows
-from prefilter.serving.policy.policy import PRESETS, load_preset
+from prefilter.serving.policy.presets import PRESETS, load_preset
 
 EDGES = {"toxicity": 0.5, "hate": 0.4}
 NON_ENGLISH = "Die Bibliothek macht um neun Uhr auf und um sechs Uhr wieder zu, und alle bringen Brot und Tee mit."

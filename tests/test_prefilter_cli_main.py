@@ -16,7 +16,7 @@ from bulk_fakes import artefact, rows_of, write_lines
 from fakes import BORDERLINE_TEXT, CLEAN_TEXT, HARMFUL_TEXT, build_artefact
 from gate_samples import write_gates
 from prefilter.cli.main import main
-from prefilter.serving.policy.policy import load_preset
+from prefilter.serving.policy.presets import load_preset
 
 __all__ = ["artefact"]
 CANARY = "canary text that no message may repeat"

@@ -16,7 +16,7 @@ import pytest
 
 from bulk_fakes import rows_of, write_lines
 from prefilter.cli.main import main
-from prefilter.serving.policy.policy import load_toml
+from prefilter.serving.policy.policy_file import load_toml
 
 PAGE = Path(__file__).parent.parent / "docs" / "perspective.md"
 CANARY = "canary text that no message may repeat"

@@ -14,9 +14,10 @@ from fakes import build_artefact
 from prefilter.cli.main import main
 from prefilter.serving.bulk.bulk_errors import RunDiffers
 from prefilter.serving.bulk.redecision import decide_file
-from prefilter.serving.bulk.run.run_terms import Terms
 from prefilter.serving.bulk.run.screener import Screener
-from prefilter.serving.policy.policy import Bands, Policy, load_preset
+from prefilter.serving.bulk.run_terms import Terms
+from prefilter.serving.policy.policy import Bands, Policy
+from prefilter.serving.policy.presets import load_preset
 
 __all__ = ["artefact"]
 POLICY = load_preset("model-output")

@@ -19,8 +19,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from bulk_fakes import InstantPool
 from prefilter.serving.bulk.run.bulk_run import Run, score_files
-from prefilter.serving.bulk.run.run_terms import Terms
-from prefilter.serving.policy.policy import load_preset
+from prefilter.serving.bulk.run_terms import Terms
+from prefilter.serving.policy.presets import load_preset
 model, source, output = map(Path, sys.argv[2:])
 run = Run(inputs=[source], output=output, policy=load_preset("model-output"), model=model)
 score_files(run, pool=InstantPool(Terms.of(model, run.policy)))

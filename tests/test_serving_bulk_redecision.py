@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 from bulk_fakes import MILD, artefact, rows_of, spoken_run, write_lines
 from prefilter.models.labels import HEADS
 from prefilter.serving.bulk.bulk_errors import InputUnreadable, WrongRequest
+from prefilter.serving.bulk.cleared_rows import edges_by_source
 from prefilter.serving.bulk.redecision import decide_file, decide_table
-from prefilter.serving.bulk.run.run_terms import edges_by_source
-from prefilter.serving.bulk.write.outcome_columns import because_json
+from prefilter.serving.bulk.write.compact_json import to_json
 from prefilter.serving.bulk.write.run_manifest import manifest_path, read_identity
 from prefilter.serving.bulk.write.scores_table import COLUMNS, arrow_schema
-from prefilter.serving.policy.policy import PRESETS, Bands, Outcome, Policy, decide, load_preset
+from prefilter.serving.policy.decide import decide
+from prefilter.serving.policy.policy import Bands, Outcome, Policy
+from prefilter.serving.policy.presets import PRESETS, load_preset
 
 __all__ = ["artefact"]
 EDGES = [0.0, 0.1, 0.3, 0.35, 0.5, 0.95, 1.0]
@@ -85,7 +87,7 @@ def test_a_stored_row_is_decided_as_decide_decides_it(
         wanted = decide(
             present, policy, source=row["source"], unscored=row["unscored"], uncalibrated=uncalibrated
         )
-        outcome, because = wanted.outcome, because_json(wanted.because)
+        outcome, because = wanted.outcome, to_json([ground.to_json() for ground in wanted.because])
         edges = policy.edges_for(row["source"])
         known = before is not None and before.edges_for(row["source"]) == edges
         if row["stage"] == "fast" and not row["unscored"] and not known:

@@ -20,7 +20,7 @@ from prefilter.serving.bulk.read.input_rows import Columns
 from prefilter.serving.bulk.run.bulk_run import Run, score_files
 from prefilter.serving.bulk.write.output_lock import sole_writer
 from prefilter.serving.bulk.write.scores_table import COLUMNS
-from prefilter.serving.policy.policy import load_preset
+from prefilter.serving.policy.presets import load_preset
 
 __all__ = ["artefact"]
 
@@ -136,7 +136,7 @@ def test_a_scorer_that_fails_on_one_row_costs_only_that_row(artefact: Path, tmp_
 def test_jsonl_holds_the_very_values_of_parquet(artefact: Path, spoken: Path, name: str) -> None:
     spoken_run(artefact, [spoken], spoken.with_name("out.parquet"))
     spoken_run(artefact, [spoken], spoken.with_name(name))
-    from prefilter.serving.bulk.write.output_files import read_scores
+    from prefilter.serving.bulk.write.scores_file import read_scores
 
     (ours,) = read_scores(spoken.with_name(name))
     assert ours.equals(pq.read_table(spoken.with_name("out.parquet")))

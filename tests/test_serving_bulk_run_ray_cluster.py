@@ -25,8 +25,8 @@ from fakes import HARMFUL_TEXT
 from prefilter.models.registry import RegistryError
 from prefilter.serving.bulk.read.input_rows import Columns
 from prefilter.serving.bulk.run.ray_cluster import _READ_SCHEMA, Actor, _read, find_model
-from prefilter.serving.bulk.run.run_terms import Terms
-from prefilter.serving.policy.policy import load_preset
+from prefilter.serving.bulk.run_terms import Terms
+from prefilter.serving.policy.presets import load_preset
 
 __all__ = ["artefact"]
 ROWS = 500  # of each shard

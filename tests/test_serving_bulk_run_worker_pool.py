@@ -24,10 +24,10 @@ from prefilter.models.scorer import Scorer
 from prefilter.serving.bulk.bulk_errors import WorkersLost
 from prefilter.serving.bulk.read.input_rows import Row
 from prefilter.serving.bulk.run.chunks import InProcess, Pace, Screened
-from prefilter.serving.bulk.run.run_terms import Terms
 from prefilter.serving.bulk.run.screener import load_screener
 from prefilter.serving.bulk.run.worker_pool import Workers
-from prefilter.serving.policy.policy import load_preset
+from prefilter.serving.bulk.run_terms import Terms
+from prefilter.serving.policy.presets import load_preset
 
 __all__ = ["artefact"]
 KINDS = (CLEAN_TEXT, HARMFUL_TEXT * 40, BORDERLINE_TEXT, "", "a\ud800", "\0 nul")
@@ -124,9 +124,9 @@ def test_a_model_put_in_the_place_of_the_one_meant_stops_the_run(terms: Terms) -
 def test_workers_do_not_outlive_their_parent(artefact: Path) -> None:
     program = (
         "import sys, os, pathlib; from prefilter.serving.bulk.run.worker_pool import Workers\n"
-        "from prefilter.serving.bulk.run.run_terms import Terms\n"
+        "from prefilter.serving.bulk.run_terms import Terms\n"
         "from prefilter.serving.bulk.read.input_rows import Row\n"
-        "from prefilter.serving.policy.policy import load_preset\n"
+        "from prefilter.serving.policy.presets import load_preset\n"
         "terms = Terms.of(pathlib.Path(sys.argv[1]), load_preset('model-output'))\n"
         "w = Workers(terms, count=1); next(w.screen([Row(n, str(n), 0, '', 'x') for n in range(99)]))\n"
         "print(w._workers[0]._process.pid, flush=True); os.kill(os.getpid(), 9)"

@@ -13,7 +13,7 @@ from bulk_fakes import MILD, FileScorer, Stopping, artefact, spoken_run, write_l
 from prefilter.serving.bulk.bulk_errors import RunDiffers
 from prefilter.serving.bulk.redecision import decide_file
 from prefilter.serving.bulk.write.run_manifest import manifest_path, read_identity
-from prefilter.serving.policy.policy import load_preset
+from prefilter.serving.policy.presets import load_preset
 
 __all__ = ["artefact"]
 TEXTS = [MILD, "threat=0.6", "hate=0.99", " "]

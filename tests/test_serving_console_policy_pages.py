@@ -16,7 +16,8 @@ from prefilter.models.labels import HEADS
 from prefilter.serving.auth import SYSTEM
 from prefilter.serving.console.policy_form import body_of, rows
 from prefilter.serving.errors import BadRequest
-from prefilter.serving.policy.policy import Bands, load_preset
+from prefilter.serving.policy.policy import Bands
+from prefilter.serving.policy.presets import load_preset
 from prefilter.serving.store import decision_rows
 from serving_samples import a_decision
 

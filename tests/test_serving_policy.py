@@ -10,17 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefilter.models.labels import CATEGORIES, HEADS
-from prefilter.serving.policy.policy import (
-    PRESETS,
-    UNREADABLE,
-    Bands,
-    Outcome,
-    Policy,
-    PolicyError,
-    decide,
-    load_preset,
-    load_toml,
-)
+from prefilter.serving.policy.decide import decide
+from prefilter.serving.policy.policy import UNREADABLE, Bands, Outcome, Policy, PolicyError
+from prefilter.serving.policy.policy_file import load_toml
+from prefilter.serving.policy.presets import PRESETS, load_preset
 
 ALLOW, REVIEW, BLOCK = Outcome.ALLOW, Outcome.REVIEW, Outcome.BLOCK
 edges = st.none() | st.floats(0, 1)

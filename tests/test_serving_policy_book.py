@@ -15,8 +15,8 @@ from prefilter.serving.audit import chain
 from prefilter.serving.auth import Principal
 from prefilter.serving.errors import BadRequest, Conflict, Forbidden, NotFound, Unprocessable
 from prefilter.serving.policy import policy_book
-from prefilter.serving.policy.policy import PRESETS, load_preset
 from prefilter.serving.policy.policy_book import PolicyBook
+from prefilter.serving.policy.presets import PRESETS, load_preset
 from prefilter.serving.settings import Settings
 from prefilter.serving.store import Store, decision_rows
 from serving_samples import ADA, ANN, LEE, NOW, PIPE, SAM, a_decision

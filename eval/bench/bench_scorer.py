@@ -16,7 +16,7 @@ from prefilter.eval.bench.timing import Spread, interleaved
 from prefilter.models.scored import FAST, Scored
 from prefilter.models.scorer import Prepared, Scorer
 from prefilter.models.text.normalisation import normalise
-from prefilter.serving.policy.policy import load_preset
+from prefilter.serving.policy.presets import load_preset
 
 SHORT_CHARS, FAST_CHARS = 97, 450
 FAST_TEXTS = 200

@@ -17,7 +17,7 @@ from prefilter.eval.bench.bench_scorer import one_core
 from prefilter.eval.suites.web_stream import DOCUMENTS, web_stream
 from prefilter.models.scored import FAST, Scored
 from prefilter.models.scorer import Scorer
-from prefilter.serving.policy.policy import load_preset
+from prefilter.serving.policy.presets import load_preset
 
 SLICE = 50
 

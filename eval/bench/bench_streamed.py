@@ -25,7 +25,7 @@ from prefilter.eval.bench.mild_texts import text_of
 from prefilter.eval.bench.replay import looks_of, refused_meanwhile, replay
 from prefilter.eval.suites.suite import load_suite
 from prefilter.models.scorer import Scorer
-from prefilter.serving.policy.policy import load_preset
+from prefilter.serving.policy.presets import load_preset
 
 TOKEN_CHARS, TOKENS_PER_S = 4, 50
 BOUNDS = (0, 100, 200, 400, 800)

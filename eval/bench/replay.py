@@ -17,7 +17,8 @@ from prefilter.models.recall import of_text
 from prefilter.models.scored import Scored
 from prefilter.models.scorer import Scorer
 from prefilter.models.text.normalisation import settled
-from prefilter.serving.policy.policy import Outcome, Policy, decide
+from prefilter.serving.policy.decide import decide
+from prefilter.serving.policy.policy import Outcome, Policy
 from prefilter.serving.stream.holdback import Holdback, boundary
 from prefilter.serving.stream.streaming import LOOK_CHARS
 

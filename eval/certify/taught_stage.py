@@ -23,7 +23,7 @@ from prefilter.models.known_error import WrongUse
 from prefilter.models.labels import HEADS
 from prefilter.models.registry import live_name, resolve, store_dir
 from prefilter.models.scorer import Scorer
-from prefilter.serving.policy.policy import load_preset
+from prefilter.serving.policy.presets import load_preset
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """What a policy would do with a suite: shares allowed, reviewed, blocked; harm missed, benign text blocked.
 
-The policy's own pure `decide` is asked, row by row, on the scores as a stream meets them (no declared
-language), so nothing here can disagree with serving. It proves nothing about a future stream: a certified
-miss rate needs labels drawn from that stream.
+The policy's own rule decides, on the scores as a stream meets them (no declared language), so nothing here can
+disagree with serving. It proves nothing about a future stream: a certified miss rate needs labels drawn from
+that stream.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from prefilter.eval.document import RATES, HeldByLength, Interval, OutcomeShares
 from prefilter.eval.metrics import wilson
 from prefilter.eval.scoring.suite_scores import ERROR, UNSCORED, Pass
 from prefilter.models.labels import HEADS
-from prefilter.serving.policy.policy import Outcome, Policy, decide
+from prefilter.serving.policy.columns import ScoreColumns, decide_columns
+from prefilter.serving.policy.policy import OUTCOMES, Outcome, Policy
 
-OUTCOMES: tuple[Outcome, ...] = (Outcome.ALLOW, Outcome.REVIEW, Outcome.BLOCK)
 NO_OUTCOME = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """A policy's answer per row: index into OUTCOMES [n], or NO_OUTCOME for a row that broke the contract.
+    """A policy's answer per row: the outcome's severity [n], or NO_OUTCOME for a row that broke the contract.
 
     `uncalibrated` are the categories that were not allowed to block alone.
     """
@@ -37,7 +37,7 @@ class Outcomes:
 
     def is_(self, outcome: Outcome) -> NDArray[np.bool_]:
         """Return True [n] where the policy answered `outcome`."""
-        return np.asarray(self.index == OUTCOMES.index(outcome))
+        return np.asarray(self.index == outcome.severity)
 
     @property
     def held(self) -> NDArray[np.bool_]:
@@ -47,18 +47,19 @@ class Outcomes:
 
 def decide_all(part: Pass, policy: Policy, *, uncalibrated: Collection[str] = ()) -> Outcomes:
     """Apply a policy to every row of a pass."""
-    index = np.full(part.status.size, NO_OUTCOME, dtype=np.int8)
-    cause = np.full(part.status.size, "", dtype="U40")
-    for row, status in enumerate(part.status):
-        if status == ERROR:
-            continue
-        unscored = part.reason[row].decode() if status == UNSCORED else None
-        known = ((head, part.scores[row, column]) for column, head in enumerate(HEADS))
-        scores = {head: score for head, score in known if not np.isnan(score)}
-        decision = decide(scores, policy, unscored=unscored, uncalibrated=uncalibrated)
-        index[row] = OUTCOMES.index(decision.outcome)
-        if decision.outcome is not Outcome.ALLOW:
-            cause[row] = decision.because[0].category or decision.because[0].reason or ""
+    unscored = np.full(part.status.size, None, dtype=np.object_)
+    unscored[part.status == UNSCORED] = [reason.decode() for reason in part.reason[part.status == UNSCORED]]
+    columns = ScoreColumns(
+        scores={head: part.scores[:, place] for place, head in enumerate(HEADS)},
+        sources=np.full(part.status.size, None, dtype=np.object_),
+        unscored=unscored,
+    )
+    decided = decide_columns(columns, policy, uncalibrated=uncalibrated)
+    leading = [ground.category or ground.reason or "" for ground in decided.grounds().leading()]
+    broken = part.status == ERROR
+    allowed = decided.codes == Outcome.ALLOW.severity
+    index = np.where(broken, np.int8(NO_OUTCOME), decided.codes)
+    cause = np.where(broken | allowed, "", np.array(leading, dtype="U40"))
     return Outcomes(policy, index, cause, uncalibrated)
 
 

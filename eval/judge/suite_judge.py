@@ -32,7 +32,8 @@ from prefilter.eval.scoring.subject import Model, Progress, Subject
 from prefilter.eval.suites.suite import Suite, SuiteError, load_suite
 from prefilter.eval.suites.suite_plan import Entry, Role
 from prefilter.models.labels import HEADS
-from prefilter.serving.policy.policy import PRESETS, Policy, load_preset
+from prefilter.serving.policy.policy import Policy
+from prefilter.serving.policy.presets import PRESETS, load_preset
 
 
 def load_suites(entries: Sequence[Entry], *, data_dir: Path | None) -> list[Suite]:

@@ -22,7 +22,7 @@ from prefilter.models.scored import FAST
 from prefilter.models.scorer import Scorer
 from prefilter.serving.bulk.bulk_errors import WrongRequest
 from prefilter.serving.bulk.redecision import uncalibrated_of
-from prefilter.serving.bulk.write.output_files import read_scores
+from prefilter.serving.bulk.write.scores_file import read_scores
 
 _CHUNK = 256
 

@@ -165,7 +165,7 @@ def _columns(text: str, identity: str, language: str, source: str, context: str 
 
 
 def _policy(name: str | None) -> Policy:
-    from prefilter.serving.bulk.policy_source import find_policy
+    from prefilter.serving.bulk.named_policy import find_policy
 
     return find_policy(name or os.environ.get("PREFILTER_POLICY") or "model-output")
 

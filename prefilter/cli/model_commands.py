@@ -112,7 +112,7 @@ def certify(
     from prefilter.eval.certify.certificates import Cannot
     from prefilter.eval.certify.stream_certificates import certify_streams
     from prefilter.models.registry import resolve
-    from prefilter.serving.bulk.policy_source import find_policy
+    from prefilter.serving.bulk.named_policy import find_policy
 
     failed = False
     for name, found in certify_streams(

@@ -117,7 +117,7 @@ def _find(place: Workplace, spec: str) -> Policy:
 
 
 def _read(path: Path) -> Policy:
-    from prefilter.serving.bulk.policy_source import find_policy
+    from prefilter.serving.bulk.named_policy import find_policy
 
     if not path.is_file():
         raise WrongUse(f"{path}: no such file")

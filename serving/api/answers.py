@@ -15,7 +15,8 @@ from typing_extensions import TypedDict
 
 from prefilter.models.scored import FAST, FULL, Evidence, Scored
 from prefilter.serving.body_reader import hint
-from prefilter.serving.policy.policy import Because, Outcome, Policy
+from prefilter.serving.policy.decide import Because
+from prefilter.serving.policy.policy import Outcome, Policy
 
 OutcomeWord = Annotated[str, hint(enum=[outcome.value for outcome in Outcome])]
 Stage = Annotated[str, hint(enum=[FAST, FULL])]

@@ -8,7 +8,7 @@
         ├── OutputBusy        another run writes this output now
         └── WorkersLost       the scoring processes cannot run
 
-Messages name files, columns and rows, never what stands in them.
+Messages name files, columns and rows, never their content.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ from prefilter.serving.bulk.bulk_errors import InputUnreadable, WrongRequest
 from prefilter.serving.bulk.read.input_files import Input, find_inputs, fingerprint, look_into
 from prefilter.serving.bulk.read.input_rows import Columns, Row
 from prefilter.serving.bulk.read.row_readers import read_rows
-from prefilter.serving.bulk.write.output_files import read_scores
 from prefilter.serving.bulk.write.run_manifest import read_identity
+from prefilter.serving.bulk.write.scores_file import read_scores
 from prefilter.serving.policy.policy import Outcome
 from prefilter.serving.store import Store, new_id
 from prefilter.serving.store.case_rows import Span
@@ -93,7 +93,7 @@ def _to_review(scores: Path, rows: Iterator[Row]) -> Iterator[tuple[dict[str, An
 def _is_made_of(scores: Path, inputs: list[Input]) -> bool:
     """Whether the fingerprints in the scores file are those of the inputs; False where it has none.
 
-    Raises InputUnreadable where they differ, WrongRequest where the rows stand in no order.
+    Raises InputUnreadable where they differ, WrongRequest where the rows are in no order.
     """
     identity = read_identity(scores) or {}
     if identity.get("ordered") is False:

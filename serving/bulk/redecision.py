@@ -1,33 +1,29 @@
 """Applies a policy to a scores file: no model, no text, seconds for a million rows.
 
-The outcome is `policies.decide`'s, row for row (see outcomes.py). A row that the fast stage cleared keeps its
-outcome only under the edges it was cleared under; under any other policy it is deferred, since its scores
-are estimates.
+The outcome of each row is the policy's, by the rule that decided it first (`serving/policy/columns.py`); a row that
+the fast stage cleared under other edges is deferred (`cleared_rows.py`).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prefilter.models.labels import HEADS
 from prefilter.serving.bulk.bulk_errors import WrongRequest
+from prefilter.serving.bulk.cleared_rows import FAST_STAGE_ONLY, held_back
 from prefilter.serving.bulk.read.file_formats import recognise
-from prefilter.serving.bulk.write.outcome_columns import (
-    FAST_STAGE_ONLY,
-    Matrix,
-    decide_matrix,
-    defer,
-    held_back,
-    policy_label,
-)
-from prefilter.serving.bulk.write.output_files import read_scores, write_scores
+from prefilter.serving.bulk.write.outcome_columns import outcome_columns
 from prefilter.serving.bulk.write.run_manifest import read_identity, write_manifest
 from prefilter.serving.bulk.write.run_summary import Summary
+from prefilter.serving.bulk.write.scores_file import read_scores, write_scores
+from prefilter.serving.policy.columns import ScoreColumns, decide_columns
 from prefilter.serving.policy.policy import Policy
 
 if TYPE_CHECKING:
@@ -56,21 +52,30 @@ def decide_file(
     summary = Summary()
 
     def decided() -> Iterator[pa.Table]:
-        for table in read_scores(scores):
+        for table in _ahead(read_scores(scores)):
             again = decide_table(
                 table,
                 policy,
                 uncalibrated=known,
-                cleared_under=made_of.get("cleared_under"),
+                cleared_under=_cleared_under(made_of),
                 decided_by=_decided_by(made_of),
             )
             summary.count(again)
             yield again
 
-    identity = {**made_of, "policy": {"name": policy_label(policy), "body": policy.to_body()}}
+    identity = {**made_of, "policy": {"name": policy.label, "body": policy.to_body()}}
     write_scores(output, decided(), identity=identity)
     write_manifest(output, identity=identity, summary=summary)
     return summary
+
+
+def _ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Yield the same tables, one of them read while the one before is decided."""
+    with ThreadPoolExecutor(1) as beside:
+        coming = beside.submit(next, tables, None)
+        while (table := coming.result()) is not None:
+            coming = beside.submit(next, tables, None)
+            yield table
 
 
 def uncalibrated_of(scores: Path) -> tuple[str, ...] | None:
@@ -89,7 +94,7 @@ def decide_table(
     policy: Policy,
     *,
     uncalibrated: Collection[str] = (),
-    cleared_under: Mapping[str, Any] | None = None,
+    cleared_under: Mapping[str, object] | None = None,
     decided_by: str | None = None,
 ) -> pa.Table:
     """Return `table` (of the scores schema) with the outcomes of `policy`; rows with an error keep it.
@@ -97,45 +102,45 @@ def decide_table(
     `cleared_under`: the edges by source that its fast rows were cleared under; None where nobody knows. They
     speak for rows of the policy label `decided_by` alone (None: for all): others were joined to the file.
     """
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    matrix = np.empty((table.num_rows, len(HEADS)), np.float32)
-    for number, head in enumerate(HEADS):
-        matrix[:, number] = table.column(f"score_{head}").to_numpy()
+    scores = {head: table.column(f"score_{head}").to_numpy() for head in HEADS}
     valid = ~table.column("error").is_valid().to_numpy()
     sources = table.column("source").combine_chunks()
-    reasons = _reasons(table.column("because"), valid & ~np.isfinite(matrix).any(axis=1))
-    decided = decide_matrix(
-        matrix, policy, valid=valid, sources=sources, reasons=reasons, uncalibrated=uncalibrated
-    )
     stages = table.column("stage").combine_chunks()
     foreign = np.zeros(table.num_rows, dtype=np.bool_)
     if decided_by is not None:
         foreign = ~np.asarray(pc.fill_null(pc.equal(table.column("policy_version"), decided_by), False))
-    held = held_back(sources, stages, policy, cleared_under, foreign=foreign) & valid
-    held[list(reasons)] = False
-    defer(decided, held)
-    label = pa.DictionaryArray.from_arrays(
-        pa.array(np.zeros(table.num_rows, np.int8)), pa.array([policy_label(policy)])
-    )
-    return _replaced(table, **decided.columns(), policy_version=label.cast(pa.string()))
+    unscored = np.full(table.num_rows, None, dtype=np.object_)
+    unscored[held_back(sources, stages, policy, cleared_under, foreign=foreign)] = FAST_STAGE_ONLY
+    scoreless = ~np.logical_or.reduce([np.isfinite(column) for column in scores.values()])
+    for row, reason in _reasons(table.column("because"), valid & scoreless).items():
+        unscored[row] = reason
+    columns = ScoreColumns(scores, sources.to_numpy(zero_copy_only=False), unscored)
+    decisions = decide_columns(columns, policy, uncalibrated=uncalibrated)
+    return _replaced(table, outcome_columns(decisions.codes, decisions.grounds(), policy, decided=valid))
 
 
-def _decided_by(identity: Mapping[str, Any]) -> str:
+def _cleared_under(identity: Mapping[str, object]) -> Mapping[str, object] | None:
+    """The edges by source that the fast rows of a file were cleared under, None where it does not say."""
+    found = identity.get("cleared_under")
+    return found if isinstance(found, Mapping) else None
+
+
+def _decided_by(identity: Mapping[str, object]) -> str:
     """The label of the policy that a file says it was decided by, "" where it does not say."""
     policy = identity.get("policy")
     name = policy.get("name") if isinstance(policy, Mapping) else None
     return name if isinstance(name, str) else ""
 
 
-def _uncalibrated(identity: Mapping[str, Any]) -> tuple[str, ...] | None:
+def _uncalibrated(identity: Mapping[str, object]) -> tuple[str, ...] | None:
     model = identity.get("model", {})
     named = model.get("uncalibrated") if isinstance(model, dict) else None
     return None if named is None else tuple(named)
 
 
-def _reasons(because: pa.ChunkedArray, rows: Matrix) -> dict[int, str]:
+def _reasons(because: pa.ChunkedArray, rows: NDArray[np.bool_]) -> dict[int, str]:
     """Why rows have no scores at all: the one ground that names no category."""
     numbers = np.flatnonzero(rows)
     reasons: dict[int, str] = {}
@@ -147,7 +152,7 @@ def _reasons(because: pa.ChunkedArray, rows: Matrix) -> dict[int, str]:
     return reasons
 
 
-def _replaced(table: pa.Table, **columns: pa.Array) -> pa.Table:
+def _replaced(table: pa.Table, columns: Mapping[str, pa.Array]) -> pa.Table:
     for name, values in columns.items():
         position = table.schema.get_field_index(name)
         table = table.set_column(position, table.schema.field(position), values)

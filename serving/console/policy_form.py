@@ -53,7 +53,7 @@ def body_of(fields: Mapping[str, str], base: Policy) -> dict[str, object]:
         block = _edge(fields, f"block-{name}", name)
         if review is None and block is None:
             continue
-        bands = {"review": review, "block": block}
+        bands: dict[str, object] = {"review": review, "block": block}
         before = base.categories.get(name)
         if before is not None and before.reason and before == Bands(review, block):
             bands = before.to_body()

@@ -20,7 +20,7 @@ from prefilter.serving.console.policy_form import body_of, rows
 from prefilter.serving.console.rendering import render
 from prefilter.serving.errors import BadRequest, NotFound, PrefilterError
 from prefilter.serving.policy.policy import Policy, PolicyError
-from prefilter.serving.policy.policy_book import PolicyHistory
+from prefilter.serving.policy.policy_history import PolicyHistory
 from prefilter.serving.state import parts_of, running_of
 
 router = APIRouter(route_class=ConsoleRoute)

@@ -1,34 +1,25 @@
-"""Policies: versioned, immutable data that turns scores into an outcome, and the one pure function for it.
+"""The policy as data: versioned and immutable, category to bands, read from and written as its JSON body.
 
-`decide` takes no clock, no database and no model, so a decision can be repeated on stored scores at any time.
-It compares in float32, the precision scores are made and stored in: 0.3 as a score meets 0.3 as an edge,
-whichever file either came from. Bands are half-open, [low, high), and the last one includes 1.0. Whatever
-cannot be judged becomes REVIEW.
-
-This file imports no sibling.
+Edges are compared with scores in float32, the precision scores are made and stored in: 0.3 as a score meets
+0.3 as an edge, whichever file either came from. Bands are half-open, [low, high), and the last one includes
+1.0. `decide.py` applies a policy to one row, `columns.py` to many; this file imports neither, nor any sibling.
 """
 
 from __future__ import annotations
 
-import math
 import re
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
 from prefilter.models.known_error import WRONG_USE, KnownError
-from prefilter.models.labels import ANY, HEADS
+from prefilter.models.labels import HEADS
 
-PRESETS: tuple[str, ...] = ("model-output", "pretraining-corpus", "monitor-only")
 UNREADABLE: frozenset[str] = frozenset({"unreadable_language", "unreadable_script", "unknown_word_pieces"})
-_PRESET_DIR = Path(__file__).parent / "presets"
 _BODY_KEYS = frozenset({"categories", "unreadable", "enforced", "sources", "streaming", "reason"})
 _STREAMING_KEYS = frozenset({"max_unsafe_chars"})
 MAX_UNSAFE_CHARS = 10_000
@@ -51,14 +42,19 @@ class PolicyError(KnownError, ValueError):
 
 
 class Outcome(StrEnum):
-    """What a policy says about an item, mildest first."""
+    """What a policy says about an item, mildest first: the order of outcomes, which is written here only."""
 
     ALLOW = "allow"
     REVIEW = "review"  # abstain and defer to a person
     BLOCK = "block"
 
+    @property
+    def severity(self) -> int:
+        """Its place in OUTCOMES; in columns, its code."""
+        return OUTCOMES.index(self)
 
-_SEVERITY = {Outcome.ALLOW: 0, Outcome.REVIEW: 1, Outcome.BLOCK: 2}
+
+OUTCOMES: tuple[Outcome, ...] = tuple(Outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +66,22 @@ class Bands:
     reason: str = field(default="", compare=False)
 
     def place(self, score: float) -> tuple[Outcome, tuple[float, float]]:
-        """Return the outcome and the band [low, high] that the float32 `score` falls into."""
+        """Return the outcome and the band [low, high) that the float32 `score` falls into."""
+        outcome = Outcome.ALLOW
         if self.block is not None and score >= _float32(self.block):
-            return Outcome.BLOCK, (self.block, 1.0)
-        if self.review is not None and score >= _float32(self.review):
-            return Outcome.REVIEW, (self.review, 1.0 if self.block is None else self.block)
-        return Outcome.ALLOW, (0.0, self.first_edge)
+            outcome = Outcome.BLOCK
+        elif self.review is not None and score >= _float32(self.review):
+            outcome = Outcome.REVIEW
+        return outcome, self.band(outcome)
+
+    def band(self, outcome: Outcome) -> tuple[float, float]:
+        """Return the band [low, high) of an outcome; an empty one at 1.0 where it has none."""
+        block = 1.0 if self.block is None else self.block
+        if outcome is Outcome.BLOCK:
+            return block, 1.0
+        if outcome is Outcome.REVIEW:
+            return 1.0 if self.review is None else self.review, block
+        return 0.0, self.first_edge
 
     @property
     def first_edge(self) -> float:
@@ -83,9 +89,9 @@ class Bands:
         edges = [edge for edge in (self.review, self.block) if edge is not None]
         return min(edges, default=1.0)
 
-    def to_body(self) -> dict[str, Any]:
+    def to_body(self) -> dict[str, object]:
         """Return the JSON shape of these edges."""
-        body: dict[str, Any] = {"review": self.review, "block": self.block}
+        body: dict[str, object] = {"review": self.review, "block": self.block}
         if self.reason:
             body["reason"] = self.reason
         return body
@@ -105,6 +111,11 @@ class Policy:
     max_unsafe_chars: int = 0
     """Of a text screened while it is written: how much of the window it is cut for may have gone out."""
 
+    @property
+    def label(self) -> str:
+        """`NAME@VERSION`."""
+        return f"{self.name}@{self.version}"
+
     def bands_for(self, source: str | None) -> Mapping[str, Bands]:
         """Return the bands that hold for a source: the policy's own, overridden by the source's."""
         override = self.sources.get(source) if source is not None else None
@@ -117,9 +128,13 @@ class Policy:
         """
         return {name: bands.first_edge for name, bands in self.bands_for(source).items()}
 
-    def to_body(self) -> dict[str, Any]:
+    def outcome_of_unscored(self, reason: str) -> Outcome:
+        """Return the outcome of a valid text without scores: REVIEW, or `unreadable` where that is why."""
+        return self.unreadable if reason in UNREADABLE else Outcome.REVIEW
+
+    def to_body(self) -> dict[str, object]:
         """Return the JSON body that `from_body` reads back: everything but name and version."""
-        body: dict[str, Any] = {
+        body: dict[str, object] = {
             "categories": {name: bands.to_body() for name, bands in self.categories.items()},
             "unreadable": self.unreadable.value,
             "enforced": self.enforced,
@@ -158,124 +173,12 @@ class Policy:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Because:
-    """One ground of a decision: a category's score in its band, or the reason nothing could be scored."""
-
-    category: str | None = None
-    score: float | None = None
-    band: tuple[float, float] | None = None
-    reason: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return `{"category", "score", "band"}`, `{"reason"}` or both, without empty keys."""
-        parts: dict[str, Any] = {
-            "category": self.category,
-            "score": self.score,
-            "band": None if self.band is None else list(self.band),
-            "reason": self.reason,
-        }
-        return {key: value for key, value in parts.items() if value is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The machine's answer for one item: the outcome, why, and under which version of which policy."""
-
-    outcome: Outcome
-    because: tuple[Because, ...]
-    policy_name: str
-    policy_version: int
-    enforced: bool
-
-
-def decide(
-    scores: Mapping[str, np.float32],
-    policy: Policy,
-    *,
-    source: str | None = None,
-    unscored: str | None = None,
-    uncalibrated: Collection[str] = (),
-) -> Decision:
-    """Apply `policy` to the scores of one item and say why.
-
-    `unscored` is the reason a valid text has no scores: REVIEW, or the policy's `unreadable` outcome where
-    the model cannot read the language. A category in `uncalibrated` never blocks alone: it defers to a person
-    instead. A category of the policy without a finite score defers as well. `because` lists the grounds of
-    the outcome, most harmful first and `any` last; an allowed item names the category that came closest to
-    not being allowed.
-    """
-    if unscored is not None:
-        outcome = policy.unreadable if unscored in UNREADABLE else Outcome.REVIEW
-        return _decision(outcome, (Because(reason=unscored),), policy)
-    placed: list[tuple[Outcome, Because]] = []
-    for category, bands in policy.bands_for(source).items():
-        raw = scores.get(category)
-        score = math.nan if raw is None else float(np.float32(raw))
-        if not math.isfinite(score):
-            placed.append((Outcome.REVIEW, Because(category=category, reason="no_score")))
-            continue
-        outcome, band = bands.place(score)
-        reason = None
-        if outcome is Outcome.BLOCK and category in uncalibrated:
-            outcome, reason = Outcome.REVIEW, "uncalibrated"
-        placed.append((outcome, Because(category=category, score=score, band=band, reason=reason)))
-    outcome = max((own for own, _ in placed), key=_SEVERITY.__getitem__, default=Outcome.REVIEW)
-    grounds = [because for own, because in placed if own is outcome]
-    if not grounds:
-        grounds = [Because(reason="no_scores")]
-    elif outcome is Outcome.ALLOW:
-        grounds = [min(grounds, key=_margin)]
-    else:
-        grounds.sort(key=_harm_order)
-    return _decision(outcome, tuple(grounds), policy)
-
-
-def load_preset(name: str) -> Policy:
-    """Load one of PRESETS; raises KeyError for another name."""
-    if name not in PRESETS:
-        raise KeyError(name)
-    return load_toml(_PRESET_DIR / f"{name}.toml")
-
-
-def load_toml(path: str | Path) -> Policy:
-    """Load a policy from a TOML file: `name`, `version` (1 where absent) and the body's keys.
-
-    Raises PolicyError naming the field, OSError where the file cannot be read.
-    """
-    path = Path(path)
-    try:
-        body = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        raise PolicyError("is not TOML", field=path.name) from None
-    name, version = body.pop("name", path.stem), body.pop("version", 1)
-    if not isinstance(name, str) or not name:
-        raise PolicyError("must be a string", field="name")
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise PolicyError("must be a whole number from 1", field="version")
-    return Policy.from_body(name, version, body)
-
-
 @lru_cache(maxsize=4_096)
 def _float32(edge: float) -> float:
     return float(np.float32(edge))
 
 
-def _decision(outcome: Outcome, because: tuple[Because, ...], policy: Policy) -> Decision:
-    return Decision(outcome, because, policy.name, policy.version, policy.enforced)
-
-
-def _margin(because: Because) -> float:
-    high = because.band[1] if because.band else 1.0
-    return high - (because.score or 0.0)
-
-
-def _harm_order(because: Because) -> tuple[bool, float, int]:
-    position = HEADS.index(because.category) if because.category in HEADS else len(HEADS)
-    return because.category == ANY, -(because.score if because.score is not None else 0.0), position
-
-
-def _refuse_unknown(body: Mapping[Any, Any], known: Collection[str], *, at: str) -> None:
+def _refuse_unknown(body: Mapping[object, object], known: Collection[str], *, at: str) -> None:
     for key in body:
         if key not in known:
             name = key if isinstance(key, str) and key.isidentifier() and len(key) <= 64 else "?"

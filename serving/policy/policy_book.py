@@ -1,8 +1,8 @@
-"""The policy book: which version of each policy is active, who changed it, why, and what a change would do.
+"""The policy book: which version of each policy is active, who changed it and why.
 
 Versions never change once written; activating and rolling back only moves which one decides. Every worker
-follows within `CACHE_SECONDS`. A what-if decides the stored scores of recent decisions again, by the rule
-that decided them; no model runs and no text is needed. Knows no web framework and no SQL.
+follows within `CACHE_SECONDS`. Knows no web framework and no SQL; what a change would do is worked out by
+`what_if.py`, on decisions that the book reads.
 """
 
 from __future__ import annotations
@@ -10,16 +10,22 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from prefilter.serving.audit import chain
 from prefilter.serving.auth import SYSTEM, Principal, require
 from prefilter.serving.errors import BadRequest, Conflict, NotFound, Unprocessable, VersionConflict
-from prefilter.serving.policy.columns import compare, outcome_codes, recorded_codes
-from prefilter.serving.policy.policy import PRESETS, Policy, PolicyError, load_preset
+from prefilter.serving.policy.policy import Policy, PolicyError
+from prefilter.serving.policy.policy_history import (
+    PolicyHistory,
+    PolicySummary,
+    active_version,
+    earlier_version,
+    summaries_of,
+)
+from prefilter.serving.policy.presets import PRESETS, load_preset
+from prefilter.serving.policy.what_if import WhatIf, effect_of
 from prefilter.serving.settings import Settings
 from prefilter.serving.store import Connection, Store, decision_rows, policy_rows
 from prefilter.serving.store.policy_rows import Activation, PolicyRow
@@ -29,30 +35,6 @@ CACHE_SECONDS = 1.0
 WHAT_IF_LIMIT = 50_000
 MAX_REASON_CHARS = 2_000
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicySummary:
-    """One policy: its active version (None before the first activation) and its newest one."""
-
-    name: str
-    active: PolicyRow | None
-    newest: PolicyRow
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyHistory:
-    """All of one policy: versions and activations, newest first."""
-
-    name: str
-    active: PolicyRow | None
-    versions: tuple[PolicyRow, ...]
-    activations: tuple[Activation, ...]
-
-    @property
-    def earlier(self) -> int | None:
-        """The version a roll-back returns to; None where there is none."""
-        return _earlier(self.activations)
 
 
 class PolicyBook:
@@ -69,7 +51,7 @@ class PolicyBook:
 
     def install_presets(self) -> list[str]:
         """Install the shipped presets as active version 1 where there is none yet; returns the new ones."""
-        installed: dict[str, Mapping[str, Any]] = {}
+        installed: dict[str, Mapping[str, object]] = {}
         with self._store.begin() as conn:
             for name in sorted(PRESETS):
                 policy_rows.lock(conn, name)
@@ -111,13 +93,7 @@ class PolicyBook:
         """Return every policy, by name."""
         with self._store.read() as conn:
             rows = policy_rows.every(conn)
-        named: dict[str, list[PolicyRow]] = {}
-        for row in rows:
-            named.setdefault(row.name, []).append(row)
-        return [
-            PolicySummary(name=name, active=_active(versions), newest=versions[0])
-            for name, versions in named.items()
-        ]
+        return summaries_of(rows)
 
     def get(self, name: str) -> PolicyHistory:
         """Return a policy's versions and activations; raises NotFound."""
@@ -127,7 +103,7 @@ class PolicyBook:
         if not rows:
             raise NotFound("There is no such policy.", field="policy")
         return PolicyHistory(
-            name=name, active=_active(rows), versions=tuple(rows), activations=tuple(activations)
+            name=name, active=active_version(rows), versions=tuple(rows), activations=tuple(activations)
         )
 
     def version(self, name: str, version: int) -> Policy:
@@ -135,7 +111,7 @@ class PolicyBook:
         with self._store.read() as conn:
             return _policy(self._find(conn, name, version))
 
-    def draft(self, name: str, body: Mapping[str, Any], principal: Principal, reason: str) -> int:
+    def draft(self, name: str, body: Mapping[str, object], principal: Principal, reason: str) -> int:
         """Write a new version, which decides nothing yet, and return its number.
 
         The body's own `reason` is replaced by `reason`. Raises BadRequest naming the wrong field.
@@ -194,7 +170,7 @@ class PolicyBook:
             if before is None:
                 raise NotFound("There is no such active policy.", field="policy")
             _check_seen(before, seen)
-            earlier = _earlier(policy_rows.activations(conn, name))
+            earlier = earlier_version(policy_rows.activations(conn, name))
             if earlier is None:
                 raise Conflict("There is no earlier version to go back to.", code="no_earlier_version")
             row = self._find(conn, name, earlier)
@@ -204,11 +180,11 @@ class PolicyBook:
     def what_if(
         self,
         name: str,
-        body: Mapping[str, Any],
+        body: Mapping[str, object],
         *,
         uncalibrated: Collection[str] = (),
         limit: int = WHAT_IF_LIMIT,
-    ) -> dict[str, Any]:
+    ) -> WhatIf:
         """Decide the newest `limit` stored decisions again, under a policy's active version and under `body`.
 
         They are those made under this policy, or where it has made none yet, those of every policy: what one
@@ -219,17 +195,14 @@ class PolicyBook:
         BadRequest naming the wrong field.
         """
         draft = _read(name, body)
+        decisions_of: str | None = name
         with self._store.read() as conn:
             row = policy_rows.active(conn, name)
-            decisions_of: str | None = name
             columns = decision_rows.recent_columns(conn, name, limit=limit)
             if not len(columns):
                 decisions_of, columns = None, decision_rows.recent_columns(conn, None, limit=limit)
-        after = outcome_codes(columns, draft, uncalibrated=uncalibrated)
-        before = recorded_codes(columns)
-        if row is not None:
-            before = outcome_codes(columns, _policy(row), uncalibrated=uncalibrated)
-        effect = compare(before, after)
+        active = None if row is None else _policy(row)
+        effect = effect_of(draft, columns, active=active, uncalibrated=uncalibrated)
         return {**effect, "decisions_of": decisions_of, "estimated": columns.estimated}
 
     # --- inside -----------------------------------------------------------------------------------
@@ -245,7 +218,7 @@ class PolicyBook:
         conn: Connection,
         name: str,
         version: int,
-        body: Mapping[str, Any],
+        body: Mapping[str, object],
         principal: Principal,
         reason: str,
     ) -> None:
@@ -302,24 +275,6 @@ class PolicyBook:
 
 def _policy(row: PolicyRow) -> Policy:
     return Policy.from_body(row.name, row.version, row.body)
-
-
-def _active(versions: list[PolicyRow]) -> PolicyRow | None:
-    return next((row for row in versions if row.status == "active"), None)
-
-
-def _earlier(activations: Sequence[Activation]) -> int | None:
-    """Return the version under the present one; newest activation first.
-
-    A roll-back takes steps off the pile, so that going back again never returns to what was left.
-    """
-    pile: list[int] = []
-    for change in reversed(activations):
-        while change.rolled_back and pile and pile[-1] != change.version:
-            pile.pop()
-        if not change.rolled_back or not pile:
-            pile.append(change.version)
-    return pile[-2] if len(pile) > 1 else None
 
 
 def _check_seen(active: PolicyRow | None, seen: int | None) -> None:

@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, insert, select, true
 
 from prefilter.models.labels import HEADS
 from prefilter.models.scored import FAST
-from prefilter.serving.policy.columns import ScoreColumns
 from prefilter.serving.store.tables import decisions
 
 
@@ -42,6 +42,21 @@ class DecisionRow:
     stage: str = "full"
     tokens_seen: int = 0
     tokens_total: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionColumns:
+    """What a what-if needs of n decisions: their outcomes as recorded, and what a policy decides by."""
+
+    outcomes: Sequence[str]
+    sources: Sequence[str | None]
+    unscored: Sequence[str | None]
+    scores: Mapping[str, NDArray[np.float32]]  # per head a column [n], NaN for no score
+    estimated: int = 0  # how many the fast stage cleared: their scores are its estimates
+
+    def __len__(self) -> int:
+        """Return n."""
+        return len(self.outcomes)
 
 
 _INSERT = insert(decisions)
@@ -71,7 +86,7 @@ def stream(conn: Connection) -> Generator[DecisionRow, None, None]:
             yield _row(row)
 
 
-def recent_columns(conn: Connection, policy_name: str | None, *, limit: int) -> ScoreColumns:
+def recent_columns(conn: Connection, policy_name: str | None, *, limit: int) -> DecisionColumns:
     """Return the newest `limit` decisions made under any version of a policy (None: of all), newest first.
 
     Only those of the model that made the newest: scores of two models do not compare.
@@ -87,7 +102,7 @@ def recent_columns(conn: Connection, policy_name: str | None, *, limit: int) -> 
     )
     rows = conn.execute(statement).all()
     scores = np.array([row[4:] for row in rows], dtype=np.float32).reshape(len(rows), len(HEADS))
-    return ScoreColumns(
+    return DecisionColumns(
         outcomes=[row[0] for row in rows],
         sources=[row[1] for row in rows],
         unscored=[row[2] for row in rows],

@@ -21,7 +21,8 @@ from prefilter.serving.auth import Principal
 from prefilter.serving.engine.engine import Engine
 from prefilter.serving.engine.row import Row
 from prefilter.serving.item import Item
-from prefilter.serving.policy.policy import Decision, Outcome, Policy
+from prefilter.serving.policy.decide import Decision
+from prefilter.serving.policy.policy import Outcome, Policy
 from prefilter.serving.screening import ScreenedItem, Screening
 from prefilter.serving.stream.growing_text import GrowingText
 from prefilter.serving.stream.holdback import Holdback, boundary

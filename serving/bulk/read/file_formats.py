@@ -10,12 +10,13 @@ import gzip
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from prefilter.serving.bulk.bulk_errors import WrongRequest
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+    from zstandard import ZstdDecompressionObj
 
 _KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet", ".pq": "parquet"}
 _COMPRESSIONS = {".gz": "gz", ".zst": "zst"}
@@ -76,7 +77,7 @@ class _WholeZstd(io.RawIOBase):
 
         self._file = path.open("rb")
         self._library = zstandard.ZstdDecompressor()
-        self._frame: Any = None
+        self._frame: ZstdDecompressionObj | None = None
         self._ready = b""
 
     def readable(self) -> bool:

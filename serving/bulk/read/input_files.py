@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefilter.serving.bulk.bulk_errors import InputUnreadable, WrongRequest
 from prefilter.serving.bulk.read.file_formats import Format, open_to_read, recognise
@@ -41,7 +41,7 @@ class Fingerprint:
     size_bytes: int
     sha256: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the JSON shape."""
         return {"bytes": self.size_bytes, "sha256": self.sha256}
 

@@ -6,8 +6,8 @@ one row per input row. Knows no file format.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from prefilter.models.text.context import given_context
 from prefilter.models.text.normalisation import RowError
@@ -66,7 +66,7 @@ def broken_row(number: int, *, input_index: int, where: str, why: str) -> Row:
 
 
 def row_from_fields(
-    fields: dict[str, Any], columns: Columns, *, number: int, input_index: int, where: str
+    fields: Mapping[str, object], columns: Columns, *, number: int, input_index: int, where: str
 ) -> Row:
     """Check the fields of one row; whatever is wrong becomes `error`, the id is kept where it can be."""
     raw_id = fields.get(columns.id)

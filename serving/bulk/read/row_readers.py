@@ -14,13 +14,16 @@ import json
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from prefilter.models.text.normalisation import RowError
 from prefilter.serving.bulk.bulk_errors import InputUnreadable
 from prefilter.serving.bulk.read.file_formats import open_to_read
 from prefilter.serving.bulk.read.input_files import READ_FAULTS, Input, is_stringy, open_parquet, unreadable
 from prefilter.serving.bulk.read.input_rows import Columns, Row, broken_row, row_from_fields
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 PARQUET_BATCH_ROWS = 64
 _BOM = b"\xef\xbb\xbf"
@@ -84,8 +87,8 @@ def _jsonl_row(content: bytes, columns: Columns, number: int, source: Input, lin
     return row_from_fields(fields, columns, number=number, input_index=source.index, where=where)
 
 
-def _single(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; one in which a name stands twice is refused: two readers would disagree on it."""
+def _single(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object; one in which a name occurs twice is refused: two readers would disagree on it."""
     made = dict(pairs)
     if len(made) != len(pairs):
         raise ValueError
@@ -157,7 +160,7 @@ def _csv_row(
         why = "not valid UTF-8"
     if why is not None or values is None:
         return broken_row(number, input_index=source.index, where=where, why=why or "")
-    fields: dict[str, Any] = dict(zip(header, values, strict=False))
+    fields: dict[str, object] = dict(zip(header, values, strict=False))
     for column in (columns.id, columns.language, columns.source):
         if column != columns.text and fields.get(column) == "":
             del fields[column]
@@ -202,7 +205,9 @@ def _read_parquet(source: Input, columns: Columns, start: int, skip: int) -> Ite
             raise InputUnreadable(where, field=str(source.path)) from None
 
 
-def _batch_rows(batch: Any, columns: Columns, number: int, source: Input, *, first_row: int) -> Iterator[Row]:
+def _batch_rows(
+    batch: pa.RecordBatch, columns: Columns, number: int, source: Input, *, first_row: int
+) -> Iterator[Row]:
     names = batch.schema.names
     values = [_decoded(batch.column(position)) for position in range(batch.num_columns)]
     for offset, cells in enumerate(zip(*values, strict=True)):
@@ -217,7 +222,7 @@ def _batch_rows(batch: Any, columns: Columns, number: int, source: Input, *, fir
 _NOT_UTF8 = RowError("broken_line", "not valid UTF-8")
 
 
-def _decoded(column: Any) -> Iterable[Any]:
+def _decoded(column: pa.Array) -> Iterable[object]:
     """Return Python values; strings are decoded one by one, since a Parquet file may claim UTF-8 wrongly."""
     import pyarrow as pa
 

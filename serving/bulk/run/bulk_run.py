@@ -1,4 +1,4 @@
-"""THE bulk use case: the rows of input files are scored and decided, and stand in the output in input order.
+"""THE bulk use case: the rows of input files are scored and decided, and written in input order.
 
 Finished parts lie beside the output until it is whole; a run that was killed goes on after the last of
 them, and the output is the same bytes as an unbroken run's, and so is the manifest beside it. Knows no
@@ -10,25 +10,25 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefilter.serving.bulk.bulk_errors import InputUnreadable, WrongRequest
 from prefilter.serving.bulk.read.file_formats import recognise
-from prefilter.serving.bulk.read.input_files import Input, find_inputs, look_into
+from prefilter.serving.bulk.read.input_files import Fingerprint, Input, find_inputs, look_into
 from prefilter.serving.bulk.read.input_rows import Columns
 from prefilter.serving.bulk.run.chunks import Pool, Screened
 from prefilter.serving.bulk.run.local_engine import Engine, Local
 from prefilter.serving.bulk.run.progress import Progress, is_terminal
-from prefilter.serving.bulk.run.run_terms import Terms
-from prefilter.serving.bulk.write.output_files import read_scores, write_scores
+from prefilter.serving.bulk.run_terms import Terms
 from prefilter.serving.bulk.write.output_lock import sole_writer
 from prefilter.serving.bulk.write.parts import PART_ROWS, PART_SECONDS, Parts
 from prefilter.serving.bulk.write.run_manifest import has_manifest, identify, read_identity, write_manifest
 from prefilter.serving.bulk.write.run_summary import Summary
+from prefilter.serving.bulk.write.scores_file import read_scores, write_scores
 from prefilter.serving.policy.policy import Policy
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 class Run:
     """What to score, with which model and policy, into which file.
 
-    `exact`: the fast stage clears nothing. `engine`: `local` or `ray`. `ordered`: rows stand in input order;
+    `exact`: the fast stage clears nothing. `engine`: `local` or `ray`. `ordered`: rows are in input order;
     only the cluster can do without, and a run without is not continued after a kill but begun anew.
     """
 
@@ -73,11 +73,16 @@ def score_files(run: Run, *, pool: Pool | None = None) -> Summary:
         identity = identify(terms, inputs=prints, columns=run.columns, ordered=run.ordered)
         parts = Parts(run.output.with_name(run.output.name + ".parts"))
         with sole_writer(parts.folder, output=run.output):
-            return _continue(run, parts, identity, inputs, terms, engine)
+            return _continue(run, parts, identity, terms, engine, dict(zip(inputs, prints, strict=True)))
 
 
 def _continue(
-    run: Run, parts: Parts, identity: dict[str, Any], inputs: list[Input], terms: Terms, engine: Engine
+    run: Run,
+    parts: Parts,
+    identity: Mapping[str, object],
+    terms: Terms,
+    engine: Engine,
+    inputs: Mapping[Input, Fingerprint],
 ) -> Summary:
     """Go on where an earlier run was stopped: behind its last part, or behind its finished output."""
     if not run.restart and read_identity(run.output) == identity:
@@ -85,8 +90,8 @@ def _continue(
     parts.open(identity, restart=run.restart or not run.ordered)
     resumed = parts.rows
     try:
-        _score_into(parts, run, inputs, terms, engine)
-        _check_unchanged(inputs, identity, engine)
+        _score_into(parts, run, list(inputs), terms, engine)
+        _check_unchanged(inputs, engine)
         partial = parts.folder / "output.partial"
         write_scores(run.output, parts.tables(), identity=identity, partial=partial)
     except BaseException:
@@ -97,7 +102,7 @@ def _continue(
 
 
 def _finish(
-    run: Run, parts: Parts, identity: dict[str, Any], tables: Iterable[pa.Table], *, resumed: int | None
+    run: Run, parts: Parts, identity: Mapping[str, object], tables: Iterable[pa.Table], *, resumed: int | None
 ) -> Summary:
     """Write the manifest of the finished output, then drop the parts; `resumed` None: all rows were there."""
     summary = Summary()
@@ -176,7 +181,7 @@ def _check_places(run: Run, inputs: list[Input]) -> None:
         raise WrongRequest(f"{output}: is also an input", field="output")
 
 
-def _check_unchanged(inputs: list[Input], identity: dict[str, Any], engine: Engine) -> None:
-    for source, now, then in zip(inputs, engine.fingerprints(inputs), identity["inputs"], strict=True):
-        if now.to_json() != then:
+def _check_unchanged(inputs: Mapping[Input, Fingerprint], engine: Engine) -> None:
+    for source, now in zip(inputs, engine.fingerprints(list(inputs)), strict=True):
+        if now != inputs[source]:
             raise InputUnreadable(f"{source.path}: changed while it was read", field=str(source.path))

@@ -11,7 +11,7 @@ from prefilter.serving.bulk.read.input_files import Fingerprint, Input, fingerpr
 from prefilter.serving.bulk.read.input_rows import Columns
 from prefilter.serving.bulk.read.row_readers import count_rows, read_rows
 from prefilter.serving.bulk.run.chunks import InProcess, Pool, Screened
-from prefilter.serving.bulk.run.run_terms import Terms
+from prefilter.serving.bulk.run_terms import Terms
 
 
 class Engine(Protocol):

@@ -8,7 +8,15 @@ from __future__ import annotations
 import os
 import sys
 from types import TracebackType
-from typing import Any, Self
+from typing import Protocol, Self
+
+
+class _Bar(Protocol):
+    """What is needed of a bar of tqdm."""
+
+    def update(self, rows: int) -> object: ...
+
+    def close(self) -> object: ...
 
 
 class Progress:
@@ -18,7 +26,7 @@ class Progress:
         self, *, total: int | None, done: int = 0, label: str = "scored", visible: bool | None = None
     ) -> None:
         """`done` rows were finished by an earlier run and do not count towards the rate."""
-        self._bar: Any = None
+        self._bar: _Bar | None = None
         if is_terminal() if visible is None else visible:
             from tqdm import tqdm
 

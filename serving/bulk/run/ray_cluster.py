@@ -16,13 +16,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import ray
 import ray.data
 import ray.exceptions
+from numpy.typing import NDArray
 
 from prefilter.serving.bulk.bulk_errors import InputUnreadable, WorkersLost
 from prefilter.serving.bulk.read.file_formats import Format
@@ -30,9 +30,9 @@ from prefilter.serving.bulk.read.input_files import Fingerprint, Input, fingerpr
 from prefilter.serving.bulk.read.input_rows import Columns
 from prefilter.serving.bulk.read.row_readers import count_rows, read_rows
 from prefilter.serving.bulk.run.chunks import Screened
-from prefilter.serving.bulk.run.run_terms import Terms
 from prefilter.serving.bulk.run.worker_messages import row_cells, row_from_cells
 from prefilter.serving.bulk.run.worker_pool import Workers
+from prefilter.serving.bulk.run_terms import Terms
 from prefilter.serving.bulk.write.scores_table import arrow_schema
 from prefilter.serving.errors import PrefilterError
 
@@ -102,7 +102,7 @@ class Cluster:
         seen = np.zeros(self.count(inputs), bool)
         seen[:skip] = True
         try:
-            batch: Any
+            batch: pa.RecordBatch
             for batch in screened.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=2):
                 table: pa.Table = batch.cast(_DONE_SCHEMA)
                 self._check(table, seen, expected=skip)
@@ -114,7 +114,7 @@ class Cluster:
         if not seen.all():
             raise WorkersLost(f"{int((~seen).sum())} rows did not come back from the cluster")
 
-    def _orders(self, inputs: Sequence[Input], columns: Columns, *, skip: int) -> list[dict[str, Any]]:
+    def _orders(self, inputs: Sequence[Input], columns: Columns, *, skip: int) -> list[dict[str, object]]:
         """What to read: each input with rows beyond `skip`, and the number of its first row."""
         starts = [0, *accumulate(self._rows)]
         return [
@@ -131,7 +131,7 @@ class Cluster:
             if start + rows > skip
         ]
 
-    def _dataset(self, orders: list[dict[str, Any]], terms: Terms) -> ray.data.Dataset:
+    def _dataset(self, orders: list[dict[str, object]], terms: Terms) -> ray.data.Dataset:
         context = ray.data.DataContext.get_current()
         context.execution_options.preserve_order = self._ordered
         context.target_max_block_size = BLOCK_BYTES
@@ -150,7 +150,7 @@ class Cluster:
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=self._workers),
         )
 
-    def _check(self, table: pa.Table, seen: np.ndarray[Any, Any], *, expected: int) -> None:
+    def _check(self, table: pa.Table, seen: NDArray[np.bool_], *, expected: int) -> None:
         """Raise for a complaint, and for a row that comes twice or not in its turn."""
         faults = table.column("fault").drop_null()
         if len(faults):
@@ -234,7 +234,7 @@ def _hold(source: Input) -> Held:
         return Held(fault=_words(error))
 
 
-def _complaint(words: list[Any], schema: pa.Schema) -> pa.Table:
+def _complaint(words: list[str | None], schema: pa.Schema) -> pa.Table:
     """One row that is none, and says what is wrong."""
     values = {"number": 0, "input_index": 0, "fault": json.dumps(words), "id": "", "row": b""}
     return pa.Table.from_pylist([{k: v for k, v in values.items() if k in schema.names}], schema=schema)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from prefilter.serving.bulk.bulk_errors import WorkersLost
 from prefilter.serving.bulk.read.input_rows import Row
-from prefilter.serving.bulk.run.run_terms import Terms
+from prefilter.serving.bulk.run_terms import Terms
 from prefilter.serving.bulk.write.scores_table import output_table
 
 if TYPE_CHECKING:

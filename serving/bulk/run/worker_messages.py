@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefilter.models.text.normalisation import RowError
 from prefilter.serving.bulk.read.input_rows import Row
-from prefilter.serving.bulk.run.run_terms import Terms
+from prefilter.serving.bulk.run_terms import Terms
 from prefilter.serving.bulk.write.scores_table import arrow_schema
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def read_rows(message: bytes) -> list[Row]:
     return [row_from_cells(*cells) for cells in json.loads(message)]
 
 
-def row_cells(row: Row) -> tuple[Any, ...]:
+def row_cells(row: Row) -> tuple[object, ...]:
     """The values of a row; an error as its code and message."""
     error = None if row.error is None else (row.error.code, row.error.message)
     return (

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Self
 from prefilter.serving.bulk.bulk_errors import WorkersLost
 from prefilter.serving.bulk.read.input_rows import Row
 from prefilter.serving.bulk.run.chunks import Pace, Screened, cut_chunks
-from prefilter.serving.bulk.run.run_terms import Terms
 from prefilter.serving.bulk.run.screener import faulted
 from prefilter.serving.bulk.run.worker_messages import read_complaint, read_table, write_rows, write_terms
+from prefilter.serving.bulk.run_terms import Terms
 from prefilter.serving.bulk.write.scores_table import output_table
 
 if TYPE_CHECKING:

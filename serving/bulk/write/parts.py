@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefilter.models.atomic_file import write_atomically
 from prefilter.serving.bulk.bulk_errors import RunDiffers
@@ -44,7 +44,7 @@ class Part:
 
 
 class Parts:
-    """The folder `OUTPUT.parts` of one run. Used by one process at a time (see lock.py)."""
+    """The folder `OUTPUT.parts` of one run. Used by one process at a time (see output_lock.py)."""
 
     def __init__(self, folder: Path) -> None:
         """Look at nothing yet; `open` reads what is there."""
@@ -57,7 +57,7 @@ class Parts:
         """How many rows are finished."""
         return sum(part.rows for part in self.finished)
 
-    def open(self, identity: Mapping[str, Any], *, restart: bool = False) -> None:
+    def open(self, identity: Mapping[str, object], *, restart: bool = False) -> None:
         """Go on with what is there, or begin.
 
         Raises RunDiffers where the finished parts were made of something else than `identity` says, unless
@@ -112,7 +112,7 @@ class Parts:
     def _path(self, number: int) -> Path:
         return self.folder / f"part-{number:06d}.parquet"
 
-    def _read_journal(self) -> tuple[dict[str, Any] | None, list[Part]]:
+    def _read_journal(self) -> tuple[dict[str, object] | None, list[Part]]:
         """Return the header and the parts that are really there; a torn or wrong line ends the list."""
         try:
             lines = self._journal.read_text(encoding="utf-8").splitlines()
@@ -133,12 +133,12 @@ class Parts:
         return header, parts
 
 
-def _difference(old: Mapping[str, Any], new: Mapping[str, Any], *, inputs_used: int) -> str | None:
+def _difference(old: Mapping[str, object], new: Mapping[str, object], *, inputs_used: int) -> str | None:
     """Name what differs between two runs; inputs that no finished part has touched do not matter."""
     for key in {**old, **new}:
         was, now = old.get(key), new.get(key)
-        if key == "inputs":
-            was, now = (was or [])[:inputs_used], (now or [])[:inputs_used]
+        if key == "inputs" and isinstance(was, list) and isinstance(now, list):
+            was, now = was[:inputs_used], now[:inputs_used]
         if was != now:
             return _SPOKEN.get(key, key)
     return None

@@ -12,14 +12,13 @@ import json
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from prefilter.models.atomic_file import write_atomically
+from prefilter.serving.bulk.cleared_rows import edges_by_source
 from prefilter.serving.bulk.read.file_formats import recognise
 from prefilter.serving.bulk.read.input_files import Fingerprint
 from prefilter.serving.bulk.read.input_rows import Columns
-from prefilter.serving.bulk.run.run_terms import Terms, edges_by_source
-from prefilter.serving.bulk.write.outcome_columns import policy_label
+from prefilter.serving.bulk.run_terms import Terms
 from prefilter.serving.bulk.write.run_summary import Summary
 
 FORMAT = 2
@@ -29,7 +28,7 @@ VERSIONS = ("harm-prefilter", "onnxruntime", "pyarrow", "numpy")
 
 def identify(
     terms: Terms, *, inputs: Sequence[Fingerprint], columns: Columns, ordered: bool = True
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Say what is made of what.
 
     `cleared_under` holds the policy's edges by source: what the fast stage clears is only known to lie below
@@ -44,7 +43,7 @@ def identify(
             "manifest_sha256": terms.manifest_sha256,
             "uncalibrated": list(terms.uncalibrated),
         },
-        "policy": {"name": policy_label(terms.policy), "body": terms.policy.to_body()},
+        "policy": {"name": terms.policy.label, "body": terms.policy.to_body()},
         "exact": terms.exact,
         "cleared_under": None if terms.exact else edges_by_source(terms.policy),
         "ordered": ordered,
@@ -57,7 +56,7 @@ def manifest_path(output: Path) -> Path:
     return output.with_name(output.name + ".manifest.json")
 
 
-def write_manifest(output: Path, *, identity: Mapping[str, Any], summary: Summary) -> None:
+def write_manifest(output: Path, *, identity: Mapping[str, object], summary: Summary) -> None:
     """Write the manifest of a finished output: all of it or nothing, and the same for the same output."""
     policy = json.dumps(identity.get("policy"), sort_keys=True, separators=(",", ":"))
     document = {
@@ -76,7 +75,7 @@ def has_manifest(output: Path) -> bool:
     return _read_manifest(output) is not None
 
 
-def read_identity(output: Path) -> dict[str, Any] | None:
+def read_identity(output: Path) -> dict[str, object] | None:
     """Return what a finished output says it was made of; None where nothing says it.
 
     A Parquet file says it itself; of JSONL its manifest does, if it is about these very bytes.
@@ -92,7 +91,7 @@ def read_identity(output: Path) -> dict[str, Any] | None:
     return {key: value for key, value in document.items() if key not in beside}
 
 
-def _read_manifest(output: Path) -> dict[str, Any] | None:
+def _read_manifest(output: Path) -> dict[str, object] | None:
     try:
         document = json.loads(manifest_path(output).read_bytes())
         found = isinstance(document, dict) and document.get("output") == _digest(output)
@@ -101,7 +100,7 @@ def _read_manifest(output: Path) -> dict[str, Any] | None:
     return document if found else None
 
 
-def _read_metadata(output: Path) -> dict[str, Any] | None:
+def _read_metadata(output: Path) -> dict[str, object] | None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -113,7 +112,7 @@ def _read_metadata(output: Path) -> dict[str, Any] | None:
     return identity if isinstance(identity, dict) else None
 
 
-def _digest(output: Path) -> dict[str, Any]:
+def _digest(output: Path) -> dict[str, object]:
     with output.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return {"bytes": file.tell(), "sha256": digest}

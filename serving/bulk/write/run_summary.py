@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from prefilter.serving.bulk.write.outcome_columns import FAST_STAGE_ONLY, to_json
+from prefilter.serving.bulk.cleared_rows import FAST_STAGE_ONLY
+from prefilter.serving.bulk.write.compact_json import to_json
+from prefilter.serving.policy.policy import OUTCOMES
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _DEFERRED = to_json([{"reason": FAST_STAGE_ONLY}])
+_NAMES = (*(outcome.value for outcome in OUTCOMES), "error")
 
 
 @dataclass(slots=True)
@@ -38,17 +41,17 @@ class Summary:
         if table.num_rows:
             self.estimated += pc.sum(pc.equal(table.column("because"), _DEFERRED)).as_py() or 0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return rows by outcome and by stage."""
         return {
             "rows": self.rows,
-            "outcomes": {name: self.outcomes[name] for name in ("allow", "review", "block", "error")},
+            "outcomes": {name: self.outcomes[name] for name in _NAMES},
             "stages": {name: self.stages[name] for name in ("fast", "full")},
         }
 
     def to_line(self) -> str:
         """Return one line for people."""
-        parts = [f"{self.outcomes[name]} {name}" for name in ("allow", "review", "block", "error")]
+        parts = [f"{self.outcomes[name]} {name}" for name in _NAMES]
         fast = f"; {self.stages['fast']} cleared by the fast stage" if self.stages["fast"] else ""
         tail = f" ({self.resumed} of them by an earlier run)" if self.resumed else ""
         return f"{self.rows} rows: {', '.join(parts)}{fast}{tail}"

@@ -1,21 +1,24 @@
 """The columns of a scores file, and how scored rows become values in them, whole columns at once.
 
 One row per input row. `because` and `error` are JSON strings; numbers that do not exist are null, never 0.
-Beside the columns that other programs rely on stand `source` (a policy may have bands per stream, so a
+Beside the columns that other programs rely on there are `source` (a policy may have bands per stream, so a
 later decision needs it), `enforced`, and how much of a row's context was read. Knows no file format.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prefilter.models.labels import HEADS
 from prefilter.serving.bulk.read.input_rows import Row
-from prefilter.serving.bulk.run.run_terms import Terms
-from prefilter.serving.bulk.write.outcome_columns import decide_matrix, policy_label, to_json
+from prefilter.serving.bulk.run_terms import Terms
+from prefilter.serving.bulk.write.compact_json import to_json
+from prefilter.serving.bulk.write.outcome_columns import outcome_columns
+from prefilter.serving.policy.columns import ColumnDecisions, ScoreColumns, decide_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -84,17 +87,11 @@ def output_table(rows: Sequence[Row], scored: Sequence[Scored | None], terms: Te
     for number, answer in enumerate(answers):
         if answer is not None and answer.scores:
             matrix[number] = [answer.scores.get(head, np.nan) for head in HEADS]
-    sources = pa.array([row.source for row in rows], pa.string())
-    decided = decide_matrix(
-        matrix,
-        terms.policy,
-        valid=valid,
-        sources=sources,
-        reasons={n: answer.unscored for n, answer in enumerate(answers) if answer and answer.unscored},
-        uncalibrated=terms.uncalibrated,
-    )
-    spans = [_evidence_span(a, decided.leading[n]) if a else _NO_SPAN for n, a in enumerate(answers)]
-    values: dict[str, Any] = {
+    decisions = _decide(rows, answers, matrix, terms)
+    grounds = decisions.grounds()
+    leading = [ground.category for ground in grounds.leading()]
+    spans = [_evidence_span(a, leading[n]) if a else _NO_SPAN for n, a in enumerate(answers)]
+    values: dict[str, pa.Array | list[str] | list[str | None] | list[int | None]] = {
         "id": [row.id for row in rows],
         "error": [None if e is None else to_json({"code": e.code, "message": e.message}) for e in errors],
         "tokens_seen": [a.tokens_seen if a else None for a in answers],
@@ -104,11 +101,10 @@ def output_table(rows: Sequence[Row], scored: Sequence[Scored | None], terms: Te
         "evidence_end": [end for _, end in spans],
         "stage": [a.stage if a else None for a in answers],
         "model_version": [terms.model_version] * count,
-        "policy_version": [policy_label(terms.policy)] * count,
-        "source": sources,
+        "source": [row.source for row in rows],
         "context_seen": [a.context_seen if a and a.context_total else None for a in answers],
         "context_total": [a.context_total if a and a.context_total else None for a in answers],
-        **decided.columns(),
+        **outcome_columns(decisions.codes, grounds, terms.policy, decided=valid),
     }
     values |= score_arrays(matrix)
     schema = arrow_schema()
@@ -119,7 +115,19 @@ def output_table(rows: Sequence[Row], scored: Sequence[Scored | None], terms: Te
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def score_arrays(matrix: np.ndarray[Any, Any]) -> dict[str, pa.Array]:
+def _decide(
+    rows: Sequence[Row], answers: Sequence[Scored | None], matrix: NDArray[np.float32], terms: Terms
+) -> ColumnDecisions:
+    """Apply the policy of the run; what it says of a row without an answer means nothing."""
+    columns = ScoreColumns(
+        scores={head: matrix[:, number] for number, head in enumerate(HEADS)},
+        sources=np.array([row.source for row in rows], dtype=np.object_),
+        unscored=np.array([(answer.unscored or None) if answer else None for answer in answers], dtype=np.object_),
+    )
+    return decide_columns(columns, terms.policy, uncalibrated=terms.uncalibrated)
+
+
+def score_arrays(matrix: NDArray[np.float32]) -> dict[str, pa.Array]:
     """The score columns of a matrix of rows and HEADS; what is no number is null."""
     import pyarrow as pa
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from prefilter.serving.bulk.bulk_errors import WrongRequest
-from prefilter.serving.bulk.policy_source import find_policy
-from prefilter.serving.policy.policy import load_preset
+from prefilter.serving.bulk.named_policy import find_policy
+from prefilter.serving.policy.presets import load_preset
 
 PRESET = load_preset("model-output")
 

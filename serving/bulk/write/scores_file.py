@@ -10,13 +10,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefilter.models.atomic_file import replacing
 from prefilter.serving.bulk.bulk_errors import InputUnreadable
 from prefilter.serving.bulk.read.file_formats import open_to_read, open_to_write, recognise
 from prefilter.serving.bulk.read.input_files import READ_FAULTS
-from prefilter.serving.bulk.write.outcome_columns import to_json
+from prefilter.serving.bulk.write.compact_json import to_json
 from prefilter.serving.bulk.write.run_manifest import METADATA_KEY
 from prefilter.serving.bulk.write.scores_table import ADDED, arrow_schema
 
@@ -27,7 +27,7 @@ ROW_GROUP_ROWS = 32_768
 
 
 def write_scores(
-    output: Path, tables: Iterable[pa.Table], *, identity: Mapping[str, Any], partial: Path | None = None
+    output: Path, tables: Iterable[pa.Table], *, identity: Mapping[str, object], partial: Path | None = None
 ) -> None:
     """Write `tables` (of the scores schema) in the place of `output`; until then they lie in `partial`."""
     form = recognise(output, for_output=True)
@@ -54,7 +54,7 @@ def read_scores(path: Path, *, batch_rows: int = ROW_GROUP_ROWS) -> Iterator[pa.
                     yield _fitted(pa.Table.from_batches([batch]), schema, path)
             return
         with open_to_read(path, form.compression) as stream:
-            rows: list[dict[str, Any]] = []
+            rows: list[dict[str, object]] = []
             for line in stream:
                 if line.strip():
                     rows.append(json.loads(line))
@@ -67,7 +67,7 @@ def read_scores(path: Path, *, batch_rows: int = ROW_GROUP_ROWS) -> Iterator[pa.
         raise InputUnreadable(f"{path}: truncated, or no scores file", field=str(path)) from None
 
 
-def _write_parquet(path: Path, tables: Iterable[pa.Table], identity: Mapping[str, Any]) -> None:
+def _write_parquet(path: Path, tables: Iterable[pa.Table], identity: Mapping[str, object]) -> None:
     """Write row groups of ROW_GROUP_ROWS, one of them while the rows of the next are made."""
     import pyarrow.parquet as pq
 
@@ -99,7 +99,7 @@ def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield pa.concat_tables(waiting).combine_chunks()
 
 
-def _known(rows: list[dict[str, Any]], schema: pa.Schema, path: Path) -> pa.Schema:
+def _known(rows: list[dict[str, object]], schema: pa.Schema, path: Path) -> pa.Schema:
     """The schema's columns that the rows of a JSONL file have."""
     import pyarrow as pa
 

@@ -1,15 +1,16 @@
-"""The policy of a run without a database: a preset, a TOML file, or an exported `NAME@VERSION`.
+"""The policy that a command names, without a database: a preset, a TOML file, or an exported `NAME@VERSION`.
 
-An export is the JSON that `prefilter policy show NAME@VERSION` prints. Knows nothing of active policies.
+Knows nothing of active policies, which a database has.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from prefilter.serving.bulk.bulk_errors import WrongRequest
-from prefilter.serving.policy.policy import PRESETS, Policy, PolicyError, load_preset, load_toml
+from prefilter.serving.policy.policy import Policy, PolicyError
+from prefilter.serving.policy.policy_file import load_export, load_toml
+from prefilter.serving.policy.presets import PRESETS, load_preset
 
 
 def find_policy(name_or_path: str) -> Policy:
@@ -32,23 +33,6 @@ def find_policy(name_or_path: str) -> Policy:
         "export one with: prefilter policy show NAME@VERSION > NAME@VERSION.json",
         field="policy",
     )
-
-
-def load_export(path: Path) -> Policy:
-    """Read the JSON of `prefilter policy show`; raises PolicyError naming the field."""
-    try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise PolicyError("is neither TOML (by name) nor JSON", field=path.name) from None
-    if not isinstance(body, dict):
-        raise PolicyError("must be a JSON object", field=path.name)
-    name, version = body.pop("name", None), body.pop("version", None)
-    body.pop("status", None)
-    if not isinstance(name, str) or not name:
-        raise PolicyError("must be a string", field="name")
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise PolicyError("must be a whole number from 1", field="version")
-    return Policy.from_body(name, version, body)
 
 
 def _as_file(name_or_path: str) -> Path | None:

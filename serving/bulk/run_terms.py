@@ -14,9 +14,6 @@ from typing import Any, Self
 from prefilter.models.manifest import MANIFEST, Manifest
 from prefilter.serving.policy.policy import Policy
 
-ANY_SOURCE = ""
-"""Stands for every source that a policy has no bands of its own for."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
@@ -47,7 +44,7 @@ class Terms:
             exact=exact,
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the JSON shape that `from_json` reads."""
         policy = self.policy
         return {
@@ -73,8 +70,3 @@ class Terms:
             exact=body["exact"],
             repeats=None if body["repeats"] is None else tuple(body["repeats"]),
         )
-
-
-def edges_by_source(policy: Policy) -> dict[str, dict[str, float]]:
-    """The edges of a policy for each source it knows, and under ANY_SOURCE for all others."""
-    return {ANY_SOURCE: policy.edges_for(None), **{name: policy.edges_for(name) for name in policy.sources}}
