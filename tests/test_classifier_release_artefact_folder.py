@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from fakes import build_artefact
-from prefilter.classifier import artefact_folder
-from prefilter.classifier.artefact_folder import releasing
+from prefilter.classifier.release import artefact_folder
 from prefilter.models.manifest import ManifestError, verify
 
 
@@ -24,7 +23,7 @@ def names(store: Path) -> list[str]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A store that holds one artefact, `fake`."""
-    with releasing(tmp_path / "fake") as fresh:
+    with artefact_folder.artefact_folder(tmp_path / "fake") as fresh:
         build_artefact(fresh, name="fake")
     return tmp_path / "fake"
 
@@ -35,7 +34,7 @@ def test_an_artefact_is_whole_in_its_place(folder: Path) -> None:
 
 
 def test_what_does_not_match_its_manifest_replaces_nothing(folder: Path) -> None:
-    with pytest.raises(ManifestError, match="sha256 differs"), releasing(folder) as fresh:
+    with pytest.raises(ManifestError, match="sha256 differs"), artefact_folder.artefact_folder(folder) as fresh:
         build_damaged(fresh)
     assert verify(folder).name == "fake"
     assert names(folder.parent) == ["fake"]
@@ -43,6 +42,6 @@ def test_what_does_not_match_its_manifest_replaces_nothing(folder: Path) -> None
 
 def test_what_is_above_the_limit_replaces_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(artefact_folder, "LIMIT_BYTES", 10)
-    with pytest.raises(ValueError, match="the limit is"), releasing(folder) as fresh:
+    with pytest.raises(ValueError, match="the limit is"), artefact_folder.artefact_folder(folder) as fresh:
         build_artefact(fresh, name="fake")
     assert names(folder.parent) == ["fake"]
