@@ -42,7 +42,6 @@ AROUND = {
     "bench/": "Other tools timed beside ours, each in an environment of its own.",
     "client/": "The typed Python client, a distribution of its own.",
     "docs/": "Pages by reader, decisions (adr/), the map of every file (architecture.md).",
-    "scripts/": "What make calls: system packages, locks (requirements/), this tree.",
     "tests/": "test_<room>_<file>.py; acceptance/ runs whole processes and a browser.",
 }
 

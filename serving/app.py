@@ -27,7 +27,6 @@ from starlette.responses import Response
 from prefilter.serving.admission.permits import Permits
 from prefilter.serving.admission.request_gate import RequestGate
 from prefilter.serving.api import router as api
-from prefilter.serving.api.openapi_document import openapi_document
 from prefilter.serving.auth import Auth
 from prefilter.serving.compat import refuse_for
 from prefilter.serving.compat import router as compat
@@ -42,6 +41,7 @@ from prefilter.serving.errors import (
     PrefilterError,
     TooLarge,
 )
+from prefilter.serving.http.openapi_document import openapi_document
 from prefilter.serving.policy.policy_book import PolicyBook
 from prefilter.serving.screening import Screening
 from prefilter.serving.settings import Settings, SettingsError

@@ -12,8 +12,8 @@ import pytest
 
 from eval_samples import write_mixed, write_suite
 from fakes import CLEAN_TEXT, build_artefact
-from prefilter.eval.card import comparison_sections, failure_sections
 from prefilter.eval.card.report_files import card, read_report, write_report
+from prefilter.eval.card.sections import comparison_sections, failure_sections
 from prefilter.eval.document import ResultsDocument, int8_cost
 from prefilter.eval.evaluation import render
 from prefilter.eval.judge.suite_judge import judge

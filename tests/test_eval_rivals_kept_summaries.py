@@ -10,7 +10,7 @@ import pytest
 
 from eval_samples import write_mixed
 from fakes import build_artefact
-from prefilter.eval.card.comparison_sections import beside
+from prefilter.eval.card.sections.comparison_sections import beside
 from prefilter.eval.document import Measured, ResultsDocument, RivalSummary, plain, read
 from prefilter.eval.document import summarise as summary_of
 from prefilter.eval.judge.suite_judge import judge

@@ -26,7 +26,7 @@ PLANTS = [
     ("rooms", "serving/engine/engine.py", "import prefilter.eval.metrics"),
     ("rooms", "eval/metrics.py", "import prefilter.cli.main"),
     ("rooms", "prefilter/new_room.py", ""),
-    ("door", "serving/engine/engine.py", "from prefilter import Scorer"),
+    ("package", "serving/engine/engine.py", "from prefilter import Scorer"),
     ("training", "models/scorer.py", "import torch"),
     ("training", "serving/engine/engine.py", "def late():\n    import transformers"),
     ("fitting", "models/calibrator.py", "from sklearn.isotonic import IsotonicRegression"),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from prefilter.models.labels import HEADS
-from prefilter.serving.api.score_bodies import read_score_request
+from prefilter.serving.api.bodies.score_bodies import read_score_request
 from prefilter.serving.item import BadRow
 from serving_client import Service, service
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from prefilter.serving.api.case_bodies import claim_answer
+from prefilter.serving.api.bodies.case_bodies import claim_answer
 from prefilter.serving.audit import chain
 from prefilter.serving.store.case_rows import Span
 from prefilter.serving.triage import RevealedText, mask

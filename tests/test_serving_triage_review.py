@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from prefilter.serving.api.case_bodies import review_answer
+from prefilter.serving.api.bodies.case_bodies import review_answer
 from prefilter.serving.audit import chain
 from prefilter.serving.errors import (
     BadRequest,

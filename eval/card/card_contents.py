@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from prefilter.eval.card import (
+from prefilter.eval.card.sections import (
     comparison_sections,
     detail_sections,
     failure_sections,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prefilter.eval.card import failure_sections
-from prefilter.eval.card.comparison_sections import reached
-from prefilter.eval.card.explanations import explain, points
-from prefilter.eval.card.headlines import headlines
-from prefilter.eval.card.making_sections import limits
+from prefilter.eval.card.sections import failure_sections
+from prefilter.eval.card.sections.comparison_sections import reached
+from prefilter.eval.card.sections.explanations import explain, points
+from prefilter.eval.card.sections.headlines import headlines
+from prefilter.eval.card.sections.making_sections import limits
 from prefilter.eval.card.table import NONE, Section, Table, spread
 from prefilter.eval.document import ResultsDocument
 from prefilter.models.taxonomy import taxonomy

@@ -7,13 +7,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from prefilter.serving.api.answers import answer
-from prefilter.serving.api.audit_bodies import AuditAnswer, VerificationAnswer
-from prefilter.serving.api.callers import Safety
-from prefilter.serving.api.descriptions import described
-from prefilter.serving.api.parameters import whole_number
+from prefilter.serving.api.bodies.audit_bodies import AuditAnswer, VerificationAnswer
 from prefilter.serving.audit import chain
 from prefilter.serving.errors import BadRequest
+from prefilter.serving.http.answers import answer
+from prefilter.serving.http.callers import Safety
+from prefilter.serving.http.descriptions import described
+from prefilter.serving.http.parameters import whole_number
 from prefilter.serving.state import parts_of
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])

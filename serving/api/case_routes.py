@@ -9,9 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from prefilter.serving.api.answers import answer
-from prefilter.serving.api.callers import Reviewer
-from prefilter.serving.api.case_bodies import (
+from prefilter.serving.api.bodies.case_bodies import (
     LEASE,
     REVIEW,
     ClaimAnswer,
@@ -28,10 +26,12 @@ from prefilter.serving.api.case_bodies import (
     reveal_answer,
     review_answer,
 )
-from prefilter.serving.api.descriptions import described
-from prefilter.serving.api.parameters import idempotency_key
-from prefilter.serving.api.request_bodies import read_body
 from prefilter.serving.auth import Principal
+from prefilter.serving.http.answers import answer
+from prefilter.serving.http.callers import Reviewer
+from prefilter.serving.http.descriptions import described
+from prefilter.serving.http.parameters import idempotency_key
+from prefilter.serving.http.request_bodies import read_body
 from prefilter.serving.state import parts_of
 
 router = APIRouter(prefix="/v1", tags=["triage"])

@@ -11,12 +11,12 @@ from starlette.responses import Response
 
 from prefilter.models.text.context import check_context, given_context
 from prefilter.models.text.normalisation import check_text
-from prefilter.serving.api.answers import Ground, answer
-from prefilter.serving.api.callers import Anyone, Pipeline
-from prefilter.serving.api.decision_bodies import APPEAL, AppealAnswer, AppealBody, DecisionAnswer
-from prefilter.serving.api.descriptions import described
-from prefilter.serving.api.request_bodies import read_body
+from prefilter.serving.api.bodies.decision_bodies import APPEAL, AppealAnswer, AppealBody, DecisionAnswer
 from prefilter.serving.errors import Forbidden, Unprocessable
+from prefilter.serving.http.answers import Ground, answer
+from prefilter.serving.http.callers import Anyone, Pipeline
+from prefilter.serving.http.descriptions import described
+from prefilter.serving.http.request_bodies import read_body
 from prefilter.serving.state import parts_of, running_of
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from prefilter.serving.api.answers import answer
-from prefilter.serving.api.callers import Anyone
-from prefilter.serving.api.descriptions import described
 from prefilter.serving.errors import Forbidden
+from prefilter.serving.http.answers import answer
+from prefilter.serving.http.callers import Anyone
+from prefilter.serving.http.descriptions import described
 from prefilter.serving.state import parts_of
 
 router = APIRouter(prefix="/v1/items", tags=["items"])

@@ -9,10 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from prefilter.serving.api.answers import answer
-from prefilter.serving.api.callers import Admin
-from prefilter.serving.api.descriptions import described
-from prefilter.serving.api.key_bodies import (
+from prefilter.serving.api.bodies.key_bodies import (
     NEW_KEY,
     ROTATION,
     KeyFields,
@@ -22,8 +19,11 @@ from prefilter.serving.api.key_bodies import (
     RotatedKeyAnswer,
     RotationBody,
 )
-from prefilter.serving.api.request_bodies import read_body
 from prefilter.serving.errors import NotFound
+from prefilter.serving.http.answers import answer
+from prefilter.serving.http.callers import Admin
+from prefilter.serving.http.descriptions import described
+from prefilter.serving.http.request_bodies import read_body
 from prefilter.serving.state import parts_of
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from prefilter.serving.api.answers import answer
-from prefilter.serving.api.callers import Safety
-from prefilter.serving.api.descriptions import described
-from prefilter.serving.api.operation_bodies import AliveAnswer, InstalledModel, ModelsAnswer, ReadyAnswer
+from prefilter.serving.api.bodies.operation_bodies import AliveAnswer, InstalledModel, ModelsAnswer, ReadyAnswer
 from prefilter.serving.errors import NotReady
+from prefilter.serving.http.answers import answer
+from prefilter.serving.http.callers import Safety
+from prefilter.serving.http.descriptions import described
 from prefilter.serving.state import parts_of, running_of
 
 router = APIRouter(tags=["operations"])

@@ -10,11 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from prefilter.serving.api.answers import PolicyName, answer, named
-from prefilter.serving.api.callers import Anyone, Safety
-from prefilter.serving.api.descriptions import described
-from prefilter.serving.api.parameters import whole_number
-from prefilter.serving.api.policy_bodies import (
+from prefilter.serving.api.bodies.policy_bodies import (
     CHANGE,
     DRAFT,
     WHAT_IF,
@@ -27,8 +23,12 @@ from prefilter.serving.api.policy_bodies import (
     WhatIfAnswer,
     WhatIfBody,
 )
-from prefilter.serving.api.request_bodies import read_body
 from prefilter.serving.errors import Forbidden
+from prefilter.serving.http.answers import PolicyName, answer, named
+from prefilter.serving.http.callers import Anyone, Safety
+from prefilter.serving.http.descriptions import described
+from prefilter.serving.http.parameters import whole_number
+from prefilter.serving.http.request_bodies import read_body
 from prefilter.serving.state import parts_of, running_of
 
 if TYPE_CHECKING:

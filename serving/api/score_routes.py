@@ -11,12 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from prefilter.serving.admission.request_gate import CLIENT_GONE
-from prefilter.serving.api.answers import grounds_of, named, scores_of, spans_of
-from prefilter.serving.api.callers import caller
-from prefilter.serving.api.descriptions import described
-from prefilter.serving.api.interruptible_screening import screened
-from prefilter.serving.api.request_bodies import read_items
-from prefilter.serving.api.score_bodies import (
+from prefilter.serving.api.bodies.score_bodies import (
     FailedRow,
     PlacedScore,
     ScoreAnswer,
@@ -24,6 +19,11 @@ from prefilter.serving.api.score_bodies import (
     ScoredRow,
     read_score_request,
 )
+from prefilter.serving.http.answers import grounds_of, named, scores_of, spans_of
+from prefilter.serving.http.callers import caller
+from prefilter.serving.http.descriptions import described
+from prefilter.serving.http.interruptible_screening import screened
+from prefilter.serving.http.request_bodies import read_items
 from prefilter.serving.policy.policy import Policy
 from prefilter.serving.screening import ScreenedItem, ScreeningResult
 

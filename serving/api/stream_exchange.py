@@ -13,9 +13,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from starlette.requests import HTTPConnection
 
-from prefilter.serving.api.item_body import read_item
-from prefilter.serving.api.screening_metrics import count
-from prefilter.serving.api.stream_messages import (
+from prefilter.serving.api.bodies.item_body import read_item
+from prefilter.serving.api.bodies.stream_messages import (
     StreamEvent,
     broken_event,
     ended_event,
@@ -27,6 +26,7 @@ from prefilter.serving.api.stream_messages import (
 )
 from prefilter.serving.auth import Principal
 from prefilter.serving.errors import BadRequest, InternalFault, PrefilterError
+from prefilter.serving.http.screening_metrics import count
 from prefilter.serving.item import BadRow
 from prefilter.serving.state import parts_of, running_of
 from prefilter.serving.stream.streaming import Broken, Ended, Released, Streaming

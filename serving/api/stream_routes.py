@@ -19,8 +19,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from prefilter.serving.admission.refusal import native
-from prefilter.serving.api.callers import caller
-from prefilter.serving.api.descriptions import described, event_stream
+from prefilter.serving.api.bodies.stream_messages import EVENTS, MESSAGES, StreamEvent
 from prefilter.serving.api.stream_exchange import (
     END,
     MAX_MESSAGE_BYTES,
@@ -28,9 +27,10 @@ from prefilter.serving.api.stream_exchange import (
     Incoming,
     exchange,
 )
-from prefilter.serving.api.stream_messages import EVENTS, MESSAGES, StreamEvent
 from prefilter.serving.auth import Principal
 from prefilter.serving.errors import BadRequest, PrefilterError
+from prefilter.serving.http.callers import caller
+from prefilter.serving.http.descriptions import described, event_stream
 
 router = APIRouter(tags=["scoring"])
 

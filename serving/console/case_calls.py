@@ -6,8 +6,8 @@ from typing import NotRequired
 
 from pydantic import with_config
 
-from prefilter.serving.api.case_bodies import LeaseBody, ReviewBody
-from prefilter.serving.body_reader import CLOSED, BodyReader, Storable
+from prefilter.serving.api.bodies.case_bodies import LeaseBody, ReviewBody
+from prefilter.serving.http.body_reader import CLOSED, BodyReader, Storable
 
 
 @with_config(CLOSED)

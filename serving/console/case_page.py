@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 
 from prefilter.models.labels import CATEGORIES
 from prefilter.models.taxonomy import taxonomy
-from prefilter.serving.api.case_bodies import LEASE, LeaseBody
+from prefilter.serving.api.bodies.case_bodies import LEASE, LeaseBody
 from prefilter.serving.console.case_calls import JUDGEMENT, LEAVING, JudgementCall, LeavingCall
 from prefilter.serving.console.console_session import LEADS, Reviewer
 from prefilter.serving.console.form_fields import payload

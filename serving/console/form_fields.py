@@ -12,9 +12,9 @@ from fastapi import Depends
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from prefilter.serving.body_reader import BodyReader
 from prefilter.serving.errors import BadRequest
-from prefilter.serving.json_reader import is_storable
+from prefilter.serving.http.body_reader import BodyReader
+from prefilter.serving.http.json_reader import is_storable
 
 Body = TypeVar("Body")
 MAX_FIELDS = 100

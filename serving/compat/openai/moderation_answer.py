@@ -6,8 +6,8 @@ from typing import NotRequired
 
 from typing_extensions import TypedDict
 
-from prefilter.serving.api.answers import Ground, OutcomeWord, PolicyName, Span, Stage, Tokens
 from prefilter.serving.compat.openai.openai_categories import CategoryNote
+from prefilter.serving.http.answers import Ground, OutcomeWord, PolicyName, Span, Stage, Tokens
 
 
 class OwnResult(TypedDict):

@@ -25,11 +25,20 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from prefilter.serving.api.item_body import read_items
-from prefilter.serving.body_reader import CLOSED, SINGLE, WORDS, BodyReader, DescribedAs, JsonObject, faults_of, hint
+from prefilter.serving.api.bodies.item_body import read_items
 from prefilter.serving.errors import BadRequest
+from prefilter.serving.http.body_reader import (
+    CLOSED,
+    SINGLE,
+    WORDS,
+    BodyReader,
+    DescribedAs,
+    JsonObject,
+    faults_of,
+    hint,
+)
+from prefilter.serving.http.json_reader import unknown_name
 from prefilter.serving.item import BadRow, Item
-from prefilter.serving.json_reader import unknown_name
 
 
 def _check_part_type(value: str) -> str:

@@ -17,16 +17,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from prefilter.serving.admission.request_gate import CLIENT_GONE
-from prefilter.serving.api.answers import answer, grounds_of, named, scores_of, spans_of
-from prefilter.serving.api.callers import caller
-from prefilter.serving.api.descriptions import described
-from prefilter.serving.api.interruptible_screening import screened
-from prefilter.serving.api.request_bodies import read_items
 from prefilter.serving.compat.openai.moderation_answer import ModerationAnswer, ModerationResult, OwnResult
 from prefilter.serving.compat.openai.moderation_body import ModerationBody, read_moderation
 from prefilter.serving.compat.openai.openai_categories import marked, openai_categories
 from prefilter.serving.compat.openai.openai_errors import OpenAIError
 from prefilter.serving.errors import BadRequest, Unprocessable
+from prefilter.serving.http.answers import answer, grounds_of, named, scores_of, spans_of
+from prefilter.serving.http.callers import caller
+from prefilter.serving.http.descriptions import described
+from prefilter.serving.http.interruptible_screening import screened
+from prefilter.serving.http.request_bodies import read_items
 from prefilter.serving.policy.policy import Outcome
 from prefilter.serving.screening import ScreenedItem, ScreeningResult
 from prefilter.serving.state import parts_of, running_of

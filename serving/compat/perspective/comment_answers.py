@@ -7,7 +7,7 @@ from typing import Annotated, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from prefilter.serving.body_reader import hint
+from prefilter.serving.http.body_reader import hint
 
 PROBABILITY = "PROBABILITY"
 

@@ -25,11 +25,6 @@ from prefilter.models.text.language import READABLE, identify
 from prefilter.models.text.normalisation import normalise
 from prefilter.serving import suggested_scores
 from prefilter.serving.admission.request_gate import CLIENT_GONE
-from prefilter.serving.api.answers import answer
-from prefilter.serving.api.callers import caller, holder
-from prefilter.serving.api.descriptions import described
-from prefilter.serving.api.interruptible_screening import screened
-from prefilter.serving.api.request_bodies import raw_body
 from prefilter.serving.auth import Principal
 from prefilter.serving.compat.perspective import discovery
 from prefilter.serving.compat.perspective.attributes import ATTRIBUTES, offered
@@ -56,6 +51,11 @@ from prefilter.serving.compat.perspective.google_errors import (
 from prefilter.serving.compat.perspective.sentences import sentences
 from prefilter.serving.engine.row import Row
 from prefilter.serving.errors import BadRequest, InternalFault, NotFound, Overloaded, Unauthorised
+from prefilter.serving.http.answers import answer
+from prefilter.serving.http.callers import caller, holder
+from prefilter.serving.http.descriptions import described
+from prefilter.serving.http.interruptible_screening import screened
+from prefilter.serving.http.request_bodies import raw_body
 from prefilter.serving.item import Item
 from prefilter.serving.state import parts_of, running_of
 

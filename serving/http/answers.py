@@ -14,7 +14,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from prefilter.models.scored import FAST, FULL, Evidence, Scored
-from prefilter.serving.body_reader import hint
+from prefilter.serving.http.body_reader import hint
 from prefilter.serving.policy.decide import Because
 from prefilter.serving.policy.policy import Outcome, Policy
 

@@ -8,7 +8,7 @@ from pydantic import with_config
 from typing_extensions import TypedDict
 
 from prefilter.serving.auth import ROLES
-from prefilter.serving.body_reader import CLOSED, BodyReader, Storable, hint
+from prefilter.serving.http.body_reader import CLOSED, BodyReader, Storable, hint
 
 Role = Annotated[str, hint(enum=list(ROLES))]
 

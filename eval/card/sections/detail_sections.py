@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prefilter.eval.card.explanations import explain
+from prefilter.eval.card.sections.explanations import explain
 from prefilter.eval.card.table import NONE, Section, Table, number, percent, rate, spread
 from prefilter.eval.document import RankedMeasures, ResultsDocument
 from prefilter.eval.suites.suite_plan import Role

@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 
-from prefilter.eval.card.explanations import explain
+from prefilter.eval.card.sections.explanations import explain
 from prefilter.eval.card.table import NONE, Section, Table, as_rate, number, percent, rate, spread
 from prefilter.eval.card.targets import targets
 from prefilter.eval.document import (

@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
 from prefilter.serving.errors import BadRequest
-from prefilter.serving.json_reader import Doubled, is_storable, read_json, unknown_name
+from prefilter.serving.http.json_reader import Doubled, is_storable, read_json, unknown_name
 
 Body = TypeVar("Body")
 CLOSED = ConfigDict(

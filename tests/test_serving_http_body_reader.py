@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from prefilter.serving.api.case_bodies import LEASE, REVIEW, ReviewBody
-from prefilter.serving.api.descriptions import schemas
-from prefilter.serving.api.item_body import read_items
-from prefilter.serving.api.policy_bodies import DRAFT
-from prefilter.serving.api.score_bodies import read_score_request
+from prefilter.serving.api.bodies.case_bodies import LEASE, REVIEW, ReviewBody
+from prefilter.serving.api.bodies.item_body import read_items
+from prefilter.serving.api.bodies.policy_bodies import DRAFT
+from prefilter.serving.api.bodies.score_bodies import read_score_request
 from prefilter.serving.compat.openai.moderation_body import read_moderation
 from prefilter.serving.compat.perspective.comment_answers import AnalyzeAnswer, SuggestAnswer
 from prefilter.serving.compat.perspective.comment_messages import fields_of
 from prefilter.serving.errors import BadRequest
+from prefilter.serving.http.descriptions import schemas
+from prefilter.serving.http.json_reader import read_json
 from prefilter.serving.item import BadRow, Item
-from prefilter.serving.json_reader import read_json
 
 LIMITS = {"max_items": 1_000, "max_text_chars": 100, "max_id_chars": 9}
 REVIEWED = {"lease_token": "t", "labels": {}, "outcome": "allow"}

@@ -6,7 +6,7 @@ card can be made again without the model.
 
 from __future__ import annotations
 
-from prefilter.eval.card.explanations import explain, points
+from prefilter.eval.card.sections.explanations import explain, points
 from prefilter.eval.card.table import NONE, Section, Table, number
 from prefilter.eval.document import ResultsDocument, share_of
 from prefilter.models.labels import ANY, HEADS

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from starlette.requests import Request
 
-from prefilter.serving.api.screening_metrics import count
 from prefilter.serving.auth import Principal
+from prefilter.serving.http.screening_metrics import count
 from prefilter.serving.item import BadRow, Item
 from prefilter.serving.screening import ScreeningResult
 from prefilter.serving.state import parts_of, running_of

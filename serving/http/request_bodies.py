@@ -11,8 +11,8 @@ from typing import Protocol, TypeVar
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
-from prefilter.serving.body_reader import BodyReader
 from prefilter.serving.errors import BadRequest
+from prefilter.serving.http.body_reader import BodyReader
 from prefilter.serving.state import parts_of
 
 Body = TypeVar("Body")

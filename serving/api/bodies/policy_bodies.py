@@ -7,7 +7,7 @@ from typing import Annotated, NotRequired
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from prefilter.serving.body_reader import CLOSED, BodyReader, DescribedAs, JsonObject, Storable, hint
+from prefilter.serving.http.body_reader import CLOSED, BodyReader, DescribedAs, JsonObject, Storable, hint
 from prefilter.serving.policy.policy import MAX_UNSAFE_CHARS
 
 Edge = Annotated[float, Field(ge=0, le=1)] | None

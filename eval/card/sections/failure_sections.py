@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prefilter.eval.card.explanations import explain
+from prefilter.eval.card.sections.explanations import explain
 from prefilter.eval.card.table import Section, Table, as_rate, rate, spread
 from prefilter.eval.document import POLICY, ResultsDocument, estimate, share_of
 from prefilter.eval.suites.suite_plan import Role

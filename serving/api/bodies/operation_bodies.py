@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typing_extensions import TypedDict
 
-from prefilter.serving.body_reader import hint
+from prefilter.serving.http.body_reader import hint
 
 
 class AliveAnswer(TypedDict):

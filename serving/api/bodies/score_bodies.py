@@ -8,10 +8,10 @@ from typing import Annotated, NotRequired
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from prefilter.serving.api.answers import Ground, OutcomeWord, PolicyName, Span, Stage, Tokens
-from prefilter.serving.api.item_body import ItemBody, read_items
-from prefilter.serving.body_reader import CLOSED, BodyReader, DescribedAs, Storable
+from prefilter.serving.api.bodies.item_body import ItemBody, read_items
 from prefilter.serving.errors import Unprocessable
+from prefilter.serving.http.answers import Ground, OutcomeWord, PolicyName, Span, Stage, Tokens
+from prefilter.serving.http.body_reader import CLOSED, BodyReader, DescribedAs, Storable
 from prefilter.serving.item import BadRow, Item
 
 

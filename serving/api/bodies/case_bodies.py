@@ -7,7 +7,7 @@ from typing import Annotated, NotRequired
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from prefilter.serving.body_reader import CLOSED, BodyReader, DescribedAs, JsonObject, Storable, hint
+from prefilter.serving.http.body_reader import CLOSED, BodyReader, DescribedAs, JsonObject, Storable, hint
 from prefilter.serving.triage import ClaimedCase, QueueView
 from prefilter.serving.triage.claimed_case import Lease, RevealedText
 from prefilter.serving.triage.review import ReviewReceipt

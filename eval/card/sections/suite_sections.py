@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from prefilter.eval.card.comparison_sections import HARM_ROLES
-from prefilter.eval.card.explanations import explain
+from prefilter.eval.card.sections.comparison_sections import HARM_ROLES
+from prefilter.eval.card.sections.explanations import explain
 from prefilter.eval.card.table import NONE, Section, Table, number, percent, rate, spread
 from prefilter.eval.document import Accuracy, ResultsDocument
 from prefilter.eval.suites.suite_plan import Role

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from prefilter.serving.api.descriptions import schemas
+from prefilter.serving.http.descriptions import schemas
 
 _FRAMEWORKS_OWN = {"$ref": "#/components/schemas/HTTPValidationError"}
 

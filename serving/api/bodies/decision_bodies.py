@@ -7,8 +7,8 @@ from typing import Annotated, NotRequired
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from prefilter.serving.api.answers import Ground, OutcomeWord, PolicyName, Stage, Tokens
-from prefilter.serving.body_reader import CLOSED, BodyReader, hint
+from prefilter.serving.http.answers import Ground, OutcomeWord, PolicyName, Stage, Tokens
+from prefilter.serving.http.body_reader import CLOSED, BodyReader, hint
 
 
 @with_config(CLOSED)

@@ -1,0 +1,1 @@
+"""The sections of the model card: what is said, and the tables under it."""

@@ -1,0 +1,1 @@
+"""What every endpoint shares: who calls, bodies read and described, answers written."""
