@@ -155,3 +155,16 @@ def test_an_answer_that_is_not_described_is_found(reader: Reader) -> None:
     reader.check(schema, {"error": {"code": "c", "message": "m", "request_id": None}})
     with pytest.raises(jsonschema_rs.ValidationError):
         reader.check(schema, {"error": {"code": "c", "message": "m", "request_id": None, "more": 1}})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "names"),
+    [
+        ("post", "/v1/cases/{case_id}/reviews", {"case_id", "Idempotency-Key"}),
+        ("get", "/v1/audit", {"before", "action", "limit"}),
+    ],
+)
+def test_what_a_route_reads_beside_its_body_is_in_the_document(
+    reader: Reader, method: str, path: str, names: set[str]
+) -> None:
+    assert {parameter["name"] for parameter in reader.document["paths"][path][method]["parameters"]} == names

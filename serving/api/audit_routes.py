@@ -13,24 +13,29 @@ from prefilter.serving.errors import BadRequest
 from prefilter.serving.http.answers import answer
 from prefilter.serving.http.callers import Safety
 from prefilter.serving.http.descriptions import described
-from prefilter.serving.http.parameters import whole_number
+from prefilter.serving.http.parameters import in_query, whole_number
 from prefilter.serving.state import parts_of
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
 
 _MAX_LIMIT = 1_000
-_PARAMETERS = frozenset({"before", "action", "limit"})
+_PARAMETERS = (
+    in_query("before", "Entries before this sequence number.", number=(0, 10**9 - 1)),
+    in_query("action", "Entries of this action alone."),
+    in_query("limit", "How many at the most; 100 where it is not said.", number=(1, _MAX_LIMIT)),
+)
+_NAMES = frozenset(str(parameter["name"]) for parameter in _PARAMETERS)
 
 
 @router.get(
     "",
     summary="Entries of the audit trail, newest first.",
-    openapi_extra=described(answers={200: AuditAnswer}, refuses=(400,)),
+    openapi_extra=described(reads=_PARAMETERS, answers={200: AuditAnswer}, refuses=(400,)),
 )
 async def page(request: Request, who: Safety) -> Response:
     """Answer up to `limit` (default 100, at most 1,000) entries before the sequence number `before`."""
     query = request.query_params
-    if not _PARAMETERS.issuperset(query):
+    if not _NAMES.issuperset(query):
         raise BadRequest("unknown parameter: before, action and limit are read", code="unknown_field")
     before = whole_number(query["before"], field="before") if "before" in query else None
     limit = whole_number(query.get("limit", "100"), field="limit")

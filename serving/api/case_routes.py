@@ -30,7 +30,7 @@ from prefilter.serving.auth import Principal
 from prefilter.serving.http.answers import answer
 from prefilter.serving.http.callers import Reviewer
 from prefilter.serving.http.descriptions import described
-from prefilter.serving.http.parameters import idempotency_key
+from prefilter.serving.http.parameters import IDEMPOTENCY_KEY, idempotency_key
 from prefilter.serving.http.request_bodies import read_body
 from prefilter.serving.state import parts_of
 
@@ -109,7 +109,9 @@ async def reveal(request: Request, case_id: str, who: Reviewer) -> Response:
     "/cases/{case_id}/reviews",
     summary="Decide a case.",
     status_code=201,
-    openapi_extra=described(asks=ReviewBody, answers={201: ReviewAnswer}, refuses=(404, 409)),
+    openapi_extra=described(
+        asks=ReviewBody, reads=(IDEMPOTENCY_KEY,), answers={201: ReviewAnswer}, refuses=(404, 409)
+    ),
 )
 async def review(request: Request, case_id: str, who: Reviewer) -> Response:
     """Store a review and close the case; the same Idempotency-Key and body get the same answer again."""

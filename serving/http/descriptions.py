@@ -7,13 +7,14 @@ validator for each status of each route at the start, more than a second in all,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from prefilter.serving.admission.refusal import NativeError
+from prefilter.serving.http.parameters import Parameter
 
 _REFUSED = {
     400: "It cannot be read.",
@@ -42,6 +43,7 @@ _SHAPES: dict[str, tuple[Shape, Mode]] = {}
 def described(
     *,
     asks: Shape | tuple[Shape, ...] | None = None,
+    reads: Sequence[Parameter] = (),
     answers: Mapping[int, Shape | Content | None],
     refuses: Iterable[int] = (),
     errors: Shape = NativeError,
@@ -51,18 +53,20 @@ def described(
 ) -> dict[str, Any]:
     """Return the `openapi_extra` of a route that reads `asks` and answers these bodies, None where there is none.
 
-    `asks`: one body, or the kinds of messages that a body of `media_type` is made of. `refuses`: the statuses of its
-    errors beside those of every route with a key or a body. `optional`: the body may be left out.
+    `asks`: one body, or the kinds of messages that a body of `media_type` is made of. `optional`: it may be left out.
+    `reads`: the parameters in headers and query; the framework knows those of the path. `refuses`: the statuses of its
+    errors beside those of every route with a key or a body.
     """
     statuses = {*refuses, *_ALWAYS, *(() if keyless else _WITH_A_KEY), *(_WITH_A_BODY if asks else ())}
     responses = {str(status): _answered(body) for status, body in answers.items()}
     for status in sorted(statuses):
         responses[str(status)] = {"description": _REFUSED[status], "content": _json(errors)}
+    found: dict[str, Any] = {"responses": responses, **({"parameters": list(reads)} if reads else {})}
     if asks is None:
-        return {"responses": responses}
+        return found
     shapes = asks if isinstance(asks, tuple) else (asks,)
     content = {media_type: {"schema": _one_of(shapes, "validation")}}
-    return {"requestBody": {"required": not optional, "content": content}, "responses": responses}
+    return {"requestBody": {"required": not optional, "content": content}, **found}
 
 
 def event_stream(*events: Shape) -> Content:

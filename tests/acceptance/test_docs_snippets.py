@@ -1,4 +1,4 @@
-"""Every snippet of the pages for moving over is run exactly as printed, against a real server and the shipped model.
+"""Every snippet of the README and of the pages for moving over is run exactly as printed, against a real server.
 
 Only the address changes: a test's server has a port of its own. A block in another language than `python` or `sh` is
 not meant to be run.
@@ -20,7 +20,10 @@ from prefilter.models.registry import resolve
 from served import Started, key_of, server
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "docs" / f"{name}.md" for name in ("migrate", "moderations", "stream", "perspective")]
+PAGES = [
+    ROOT / "README.md",
+    *(ROOT / "docs" / f"{name}.md" for name in ("migrate", "moderations", "stream", "perspective")),
+]
 FENCE = re.compile(r"^```(python|sh)\n(.*?)^```$", re.M | re.S)
 SNIPPETS = [
     pytest.param(language, code, id=f"{page.stem}-{number}")
