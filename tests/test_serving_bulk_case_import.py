@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +42,6 @@ class Place:
     def waiting(self) -> dict[str, int]:
         """How many cases wait in each queue that has some."""
         return {queue.name: queue.open for queue in self.triage.queues(READER) if queue.open}
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    """An empty, migrated database."""
-    store = Store.open(database_url)
-    store.migrate()
-    yield store
-    store.dispose()
 
 
 @pytest.fixture

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
+
+import pytest
 
 from prefilter.serving.audit import chain
 from prefilter.serving.auth import Principal
@@ -56,10 +57,10 @@ class Room:
         return [entry.action for entry in reversed(chain.page(self.store))]
 
 
-@contextmanager
-def triage_room(url: str) -> Iterator[Room]:
+@pytest.fixture
+def room(database_url: str) -> Iterator[Room]:
     """A room over a fresh database, closed at the end."""
-    made = Room(url)
+    made = Room(database_url)
     yield made
     made.store.dispose()
 
