@@ -92,16 +92,9 @@ class FileScorer(SpokenScorer):
         self.asked.append(dict(edges))
         return "web-1" if edges == self._certified else None
 
-    def prepare(
-        self,
-        text: object,
-        *,
-        language: str | None = None,
-        context: object = None,
-        certificate: str | None = None,
-    ) -> Any:
+    def prepare(self, text: object, *, certificate: str | None = None, **beside: Any) -> Any:
         """A cleared text has estimates and no tokens."""
-        found = super().prepare(text, language=language, context=context)
+        found = super().prepare(text, **beside)
         clear = (
             certificate is not None
             and not isinstance(found, Scored)

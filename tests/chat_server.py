@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from loopback import listening
+
 MODEL = "echo-1"
 Cut = Callable[[str], Sequence[str]]
 
@@ -53,14 +55,8 @@ def chat_server(
     answers: Mapping[str, str] | None = None, *, cut: Cut = words, pause_s: float = 0.0
 ) -> Iterator[ChatServer]:
     """Start one on a free port; `cut` says where a streamed answer is cut, `pause_s` how long between pieces."""
-    with ChatServer(answers or {}, cut, pause_s) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with ChatServer(answers or {}, cut, pause_s) as server, listening(server, poll_interval=0.05):
+        yield server
 
 
 def prompt_of(body: Mapping[str, Any]) -> str:

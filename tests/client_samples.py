@@ -20,6 +20,7 @@ import httpx
 import pytest
 from prefilter_client import AsyncClient, Client, Retries
 
+from loopback import listening
 from served import Started, key_of, server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -147,10 +148,5 @@ def hurdles(target: str, *script: Hurdle | None, delay_s: float = 0.0) -> Iterat
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listener:
         course.url = f"http://127.0.0.1:{listener.server_address[1]}"
-        thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
+        with listening(listener, poll_interval=0.02):
             yield course
-        finally:
-            listener.shutdown()
-            thread.join()

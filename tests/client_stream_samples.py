@@ -20,6 +20,7 @@ from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
 from client_samples import FAST
+from loopback import listening
 
 
 @dataclass
@@ -135,10 +136,5 @@ def rules_of_its_own(
 
     with serve(speak, "127.0.0.1", 0, process_request=check) as listener:
         place.url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
-        thread = threading.Thread(target=listener.serve_forever)
-        thread.start()
-        try:
+        with listening(listener):
             yield place
-        finally:
-            listener.shutdown()
-            thread.join()

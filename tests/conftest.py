@@ -19,6 +19,7 @@ import psycopg
 import pytest
 
 from postgres_server import own_server
+from prefilter.serving.store import Store
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # on few busy cores its threads wait for each other
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
@@ -65,6 +66,15 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """The URL of an empty database of this test's own; the test runs on SQLite and on PostgreSQL."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """A migrated database of this test's own, empty."""
+    opened = Store.open(database_url)
+    opened.migrate()
+    yield opened
+    opened.dispose()
 
 
 @pytest.fixture(scope="session")

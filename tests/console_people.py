@@ -91,3 +91,11 @@ def people(chromium: Browser, house: tuple[Site, str]) -> Iterator[dict[str, Per
     for person in arriving.values():
         person.context.close()
         assert person.complaints == []
+
+
+@pytest.fixture
+def ann(house: tuple[Site, str], people: dict[str, Person]) -> Person:
+    """A reviewer before a case that she has just claimed."""
+    house[0].add_case()
+    people["reviewer"].claim()
+    return people["reviewer"]

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 import uvicorn
 from starlette.testclient import TestClient
 
@@ -75,6 +76,13 @@ def site(database_url: str, tmp_path: Path, **settings: Any) -> Iterator[Site]:
     app = _app(database_url, tmp_path, settings)
     with TestClient(app):
         yield Site(app)
+
+
+@pytest.fixture
+def house(sqlite_url: str, tmp_path: Path) -> Iterator[Site]:
+    """A site over an empty SQLite database."""
+    with site(sqlite_url, tmp_path) as made:
+        yield made
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -57,30 +58,19 @@ class SpokenScorer:
         """The certificate of the one policy that has one: for edges of 0.25 on threat alone."""
         return "spoken" if edges == {"threat": 0.25} else None
 
-    def score_one(
-        self,
-        text: object,
-        *,
-        language: str | None = None,
-        context: object = None,
-        certificate: str | None = None,
-    ) -> Scored:
+    def score_one(self, text: object, **beside: Any) -> Scored:
         """Score one text: prepare it, run its windows, conclude."""
-        found = self.prepare(text, language=language, context=context, certificate=certificate)
+        found = self.prepare(text, **beside)
         if isinstance(found, Scored):
             return found
         return self.conclude(found, [self.run(window) for window in found.windows])
 
     def prepare(
-        self,
-        text: object,
-        *,
-        language: str | None = None,
-        context: object = None,
-        certificate: str | None = None,
-        keep: bool = True,
+        self, text: object, *, certificate: str | None = None, keep: bool = True, **beside: Any
     ) -> Spoken | Scored:
         """Cut a text into windows at `|`; `obvious` is cleared where a certificate allows it."""
+        language, context = beside.pop("language", None), beside.pop("context", None)
+        assert not beside, "a scorer is asked for nothing else"
         self.seen.append(text)
         error = check_text(text) or check_context(context)
         if error is None and certificate is not None and "obvious" in str(text):
@@ -123,21 +113,13 @@ class SpokenScorer:
         )
         return self._scored(scores, text, spans=spans, context_seen=min(read, 2), context_total=read)
 
-    def score(
-        self,
-        texts: Sequence[object],
-        *,
-        languages: Sequence[str | None] | None = None,
-        contexts: Sequence[object] | None = None,
-        certificates: Sequence[str | None] | None = None,
-    ) -> list[Scored]:
-        """Score in order."""
-        none = [None] * len(texts)
-        rows = zip(texts, languages or none, contexts or none, certificates or none, strict=True)
-        return [
-            self.score_one(text, language=code, context=context, certificate=certificate)
-            for text, code, context, certificate in rows
-        ]
+    def score(self, texts: Sequence[object], **columns: Sequence[object] | None) -> list[Scored]:
+        """Score in order; a column, such as `languages`, has a value a text."""
+        beside: list[dict[str, object]] = [{} for _ in texts]
+        for name, column in columns.items():
+            for row, value in zip(beside, column or [None] * len(texts), strict=True):
+                row[name.removesuffix("s")] = value
+        return [self.score_one(text, **row) for text, row in zip(texts, beside, strict=True)]
 
     @staticmethod
     def _scored(scores: dict[str, np.float32], text: str, **verdict: object) -> Scored:

@@ -1,4 +1,4 @@
-"""Samples the serving tests share: an instant, a clock that can be moved, a decision, principals."""
+"""Samples the serving tests share: an instant, a clock that can be moved, a decision, principals, OpenAI's 13 names."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 ANN, BEN = Principal("key_a", "ann", "reviewer"), Principal("key_b", "ben", "reviewer")
 LEE, SAM = Principal("key_l", "lee", "lead"), Principal("key_s", "sam", "safety")
 PIPE, ADA = Principal("key_p", "pipe", "pipeline"), Principal("key_x", "ada", "admin")
+OPENAI_NAMES = {
+    "hate", "hate/threatening", "harassment", "harassment/threatening", "illicit", "illicit/violent", "self-harm",
+    "self-harm/intent", "self-harm/instructions", "sexual", "sexual/minors", "violence", "violence/graphic",
+}  # fmt: skip
 
 
 @dataclass

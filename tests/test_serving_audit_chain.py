@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -15,14 +14,6 @@ from prefilter.serving.store import Store
 from prefilter.serving.store.tables import audit as table
 from prefilter.serving.store.tables import audit_head
 from serving_samples import NOW
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    opened = Store.open(database_url)
-    opened.migrate()
-    yield opened
-    opened.dispose()
 
 
 def add(store: Store, count: int = 1) -> None:

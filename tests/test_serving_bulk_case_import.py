@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from prefilter.serving.bulk.read.input_rows import Columns
 from prefilter.serving.bulk.write.run_manifest import manifest_path
 from prefilter.serving.settings import Settings
 from prefilter.serving.store import Store
-from prefilter.serving.triage import RevealedText, Triage
+from prefilter.serving.triage import Judgement, RevealedText, Triage
 
 __all__ = ["artefact"]
 READER = Principal("key_1", "ann", "reviewer")
@@ -43,15 +42,6 @@ class Place:
     def waiting(self) -> dict[str, int]:
         """How many cases wait in each queue that has some."""
         return {queue.name: queue.open for queue in self.triage.queues(READER) if queue.open}
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    """An empty, migrated database."""
-    store = Store.open(database_url)
-    store.migrate()
-    yield store
-    store.dispose()
 
 
 @pytest.fixture
@@ -91,8 +81,9 @@ def test_a_resolved_case_is_not_opened_again(place: Place) -> None:
     place.load()
     case = place.triage.claim("unscored", READER)
     assert case is not None
-    review: dict[str, Any] = {"labels": {}, "outcome": "allow", "idempotency_key": "1"}
-    place.triage.review(case.case_id, READER, lease_token=case.lease.token, **review)
+    said = Judgement(labels={}, outcome="allow")
+    token = case.lease.token
+    place.triage.review(case.case_id, READER, lease_token=token, judgement=said, idempotency_key="1")
     assert place.load() == Opened(0, 3)
     assert place.waiting() == {"threat": 2}
 

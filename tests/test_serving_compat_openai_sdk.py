@@ -29,12 +29,9 @@ from fakes import CLEAN_TEXT, build_artefact
 from prefilter.models.manifest import Manifest
 from prefilter.models.registry import resolve
 from served import Started, key_of, server
+from serving_samples import OPENAI_NAMES
 
 RUDE_TEXT = "Shut up, you silly clown."
-NAMES = {
-    "hate", "hate/threatening", "harassment", "harassment/threatening", "illicit", "illicit/violent", "self-harm",
-    "self-harm/intent", "self-harm/instructions", "sexual", "sexual/minors", "violence", "violence/graphic",
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +85,7 @@ def test_one_text_comes_back_as_the_sdks_own_model_with_all_13_categories(client
         (result.categories, bool), (result.category_scores, float), (result.category_applied_input_types, list)
     ):  # fmt: skip
         fields = part.model_dump(by_alias=True)
-        assert set(fields) == NAMES
+        assert set(fields) == OPENAI_NAMES
         assert {type(value) for value in fields.values()} == {kind}
     assert result.category_applied_input_types.violence_graphic == ["text"]
 

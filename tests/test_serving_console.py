@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
-from console_site import ROLES, Site, site
+from console_site import ROLES, Site, house, site
 from prefilter.serving.console.console_routes import STATIC
 from prefilter.serving.console.guard import POLICY
 from prefilter.serving.console.rendering import STATIC_DIR, TEMPLATES_DIR
 
-
-@pytest.fixture
-def house(sqlite_url: str, tmp_path: Path) -> Iterator[Site]:
-    with site(sqlite_url, tmp_path) as made:
-        yield made
+__all__ = ["house"]
 
 
 @pytest.fixture

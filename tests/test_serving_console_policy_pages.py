@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from console_site import Site, site
+from console_site import Site, house
 from prefilter.models.labels import HEADS
 from prefilter.serving.auth import SYSTEM
 from prefilter.serving.console.policy_form import body_of, rows
@@ -21,13 +19,8 @@ from prefilter.serving.policy.presets import load_preset
 from prefilter.serving.store import decision_rows
 from serving_samples import a_decision
 
+__all__ = ["house"]
 PAGE = "/console/policies/model-output"
-
-
-@pytest.fixture
-def house(sqlite_url: str, tmp_path: Path) -> Iterator[Site]:
-    with site(sqlite_url, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -26,14 +25,6 @@ NAME = "model-output"
 
 def body(review: float = 0.3, block: float | None = 0.9, **more: Any) -> dict[str, Any]:
     return {"categories": {"insult": {"review": review, "block": block}}, **more}
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    opened = Store.open(database_url)
-    opened.migrate()
-    yield opened
-    opened.dispose()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import contextlib
 import stat
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,14 +19,6 @@ from prefilter.serving.store import Store, decision_rows, new_id
 from prefilter.serving.store.column_types import escape, unescape
 from prefilter.serving.store.tables import audit_head, case_texts, meta
 from serving_samples import NOW, a_decision
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    opened = Store.open(database_url)
-    opened.migrate()
-    yield opened
-    opened.dispose()
 
 
 def test_a_transaction_commits_at_its_end_and_rolls_back_on_an_exception(store: Store) -> None:

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-
-import pytest
 
 from prefilter.serving.store import decision_rows
 from prefilter.serving.triage import NewCase
 from serving_samples import ANN, a_decision
-from triage_room import TEXT, Room, triage_room
+from triage_room import TEXT, Room, room
 
-
-@pytest.fixture
-def room(database_url: str) -> Iterator[Room]:
-    with triage_room(database_url) as made:
-        yield made
+__all__ = ["room"]
 
 
 def test_a_case_waits_in_the_queue_of_the_category_that_decided(room: Room) -> None:

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from prefilter.serving.api.bodies.case_bodies import claim_answer
 from prefilter.serving.audit import chain
 from prefilter.serving.store.case_rows import Span
 from prefilter.serving.triage import RevealedText, mask
 from serving_samples import ANN
-from triage_room import TEXT, Room, triage_room
+from triage_room import TEXT, Room, room
 
-
-@pytest.fixture
-def room(database_url: str) -> Iterator[Room]:
-    with triage_room(database_url) as made:
-        yield made
+__all__ = ["room"]
 
 
 def test_what_a_text_answers_is_masked_whole_and_revealed_with_it(room: Room) -> None:

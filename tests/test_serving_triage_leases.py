@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,13 +18,9 @@ from prefilter.serving.errors import (
 )
 from prefilter.serving.store import key_rows
 from serving_samples import ADA, ANN, BEN, LEE, NOW, PIPE, SAM
-from triage_room import Room, many, triage_room
+from triage_room import Room, many, room
 
-
-@pytest.fixture
-def room(database_url: str) -> Iterator[Room]:
-    with triage_room(database_url) as made:
-        yield made
+__all__ = ["room"]
 
 
 def test_the_most_uncertain_case_comes_first_then_the_oldest(room: Room) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,9 @@ from prefilter.serving.errors import (
 )
 from prefilter.serving.store import review_rows
 from serving_samples import ADA, ANN, PIPE, SAM
-from triage_room import TEXT, Room, triage_room
+from triage_room import TEXT, Room, room
 
-
-@pytest.fixture
-def room(database_url: str) -> Iterator[Room]:
-    with triage_room(database_url) as made:
-        yield made
+__all__ = ["room"]
 
 
 def test_erasure_and_retention_take_what_a_text_answers_too(room: Room) -> None:

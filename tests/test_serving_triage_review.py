@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,13 +16,9 @@ from prefilter.serving.errors import (
 )
 from prefilter.serving.store import review_rows
 from serving_samples import ANN, BEN, NOW
-from triage_room import Room, many, triage_room
+from triage_room import Room, many, room
 
-
-@pytest.fixture
-def room(database_url: str) -> Iterator[Room]:
-    with triage_room(database_url) as made:
-        yield made
+__all__ = ["room"]
 
 
 def test_a_review_closes_the_case_with_its_labels(room: Room) -> None:

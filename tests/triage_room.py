@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
+
+import pytest
 
 from prefilter.serving.audit import chain
 from prefilter.serving.auth import Principal
@@ -12,7 +13,7 @@ from prefilter.serving.settings import Settings
 from prefilter.serving.store import Store, case_rows, decision_rows
 from prefilter.serving.store.case_rows import Span
 from prefilter.serving.store.decision_rows import DecisionRow
-from prefilter.serving.triage import ClaimedCase, NewCase, ReviewReceipt, Triage
+from prefilter.serving.triage import ClaimedCase, Judgement, NewCase, ReviewReceipt, Triage
 from serving_samples import ANN, Clock, a_decision
 
 TEXT = "first part, second part"
@@ -42,9 +43,11 @@ class Room:
         return claimed
 
     def review(self, claimed: ClaimedCase, principal: Principal = ANN, **changes: Any) -> ReviewReceipt:
-        answer: dict[str, Any] = {"labels": {"insult": "no"}, "outcome": "allow", "idempotency_key": "k1"}
-        answer |= {"lease_token": claimed.lease.token}
-        return self.triage.review(claimed.case_id, principal, **{**answer, **changes})
+        key, token = changes.pop("idempotency_key", "k1"), changes.pop("lease_token", claimed.lease.token)
+        said = Judgement(**{"labels": {"insult": "no"}, "outcome": "allow", **changes})
+        return self.triage.review(
+            claimed.case_id, principal, lease_token=token, judgement=said, idempotency_key=key
+        )
 
     def row(self, case_id: str) -> case_rows.CaseRow:
         with self.store.read() as conn:
@@ -56,10 +59,10 @@ class Room:
         return [entry.action for entry in reversed(chain.page(self.store))]
 
 
-@contextmanager
-def triage_room(url: str) -> Iterator[Room]:
+@pytest.fixture
+def room(database_url: str) -> Iterator[Room]:
     """A room over a fresh database, closed at the end."""
-    made = Room(url)
+    made = Room(database_url)
     yield made
     made.store.dispose()
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from prefilter.eval.document.bias_measures import WorstTerms
 from prefilter.eval.document.category_measures import Estimated, Intervals
 from prefilter.eval.document.hatecheck_measures import HatecheckHeadlines
-from prefilter.eval.document.json_parts import Part, stripped
+from prefilter.eval.document.json_parts import LEADING, Part, stripped
 from prefilter.eval.document.span_measures import ShownSpanMeasures
 from prefilter.models.labels import ANY
 
@@ -51,15 +51,21 @@ class PolicySummary(Part):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SuiteSummary(Part):
-    """One suite: `heads`, `operating` and the rest by name, each only where it was measured."""
+class BesideHeads(Part):
+    """What is known of a suite beside its heads, each by name and only where it was measured."""
 
-    n: int
-    heads: Mapping[str, HeadSummary]
     operating: Mapping[str, PolicySummary]
     hatecheck: Mapping[str, HatecheckHeadlines] | None = None
     bias: Mapping[str, WorstTerms] | None = None
     spans: ShownSpanMeasures | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteSummary(BesideHeads):
+    """One suite in short: `heads` are those that were measured, the verdict among them."""
+
+    n: int = field(metadata=LEADING)
+    heads: Mapping[str, HeadSummary] = field(metadata=LEADING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,16 +81,12 @@ class RivalSummary(Part):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeasuredSuite(Part):
+class MeasuredSuite(BesideHeads):
     """One suite of a results document, as far as a summary tells it."""
 
-    n: int
-    any: HeadSummary
-    categories: Mapping[str, HeadSummary]
-    operating: Mapping[str, PolicySummary]
-    hatecheck: Mapping[str, HatecheckHeadlines] | None = None
-    bias: Mapping[str, WorstTerms] | None = None
-    spans: ShownSpanMeasures | None = None
+    n: int = field(metadata=LEADING)
+    any: HeadSummary = field(metadata=LEADING)
+    categories: Mapping[str, HeadSummary] = field(metadata=LEADING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

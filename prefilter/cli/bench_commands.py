@@ -9,18 +9,16 @@ from typing import Annotated
 
 import typer
 
+from prefilter.cli.shared_options import DataDir, Model, OnlyJson
 from prefilter.models.known_error import WrongUse
 
 app = typer.Typer(help="How fast it is on this machine.", no_args_is_help=True, rich_markup_mode=None)
-Json = Annotated[bool, typer.Option("--json", help="Print nothing but the document.")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Also write the document there.")]
-Model = Annotated[str | None, typer.Option(help="A model's name or folder; default: the live one.")]
-DataDir = Annotated[Path | None, typer.Option(help="The labelled data; default: PREFILTER_DATA_DIR.")]
 
 
 @app.command()
 def scorer(
-    json_only: Json = False,
+    json_only: OnlyJson = False,
     output: Output = None,
     model: Model = None,
     rounds: Annotated[int, typer.Option(min=3, help="How often each length is timed.")] = 60,
@@ -39,7 +37,7 @@ def scorer(
 
 @app.command()
 def stream(
-    json_only: Json = False,
+    json_only: OnlyJson = False,
     output: Output = None,
     model: Model = None,
     data_dir: DataDir = None,
@@ -58,7 +56,7 @@ def stream(
 
 @app.command()
 def http(
-    json_only: Json = False,
+    json_only: OnlyJson = False,
     output: Output = None,
     seconds: Annotated[float, typer.Option(min=0.5, help="How long each phase lasts.")] = 15.0,
     overload: Annotated[float, typer.Option(min=0, help="Seconds under three times the capacity; 0: none.")] = 60.0,
@@ -73,7 +71,7 @@ def http(
 
 @app.command()
 def streamed(
-    json_only: Json = False,
+    json_only: OnlyJson = False,
     output: Output = None,
     data_dir: DataDir = None,
     streams: Annotated[str, typer.Option(help="Numbers of streams at once to compare.")] = "1,4,8,16",
@@ -92,7 +90,7 @@ def streamed(
 
 @app.command()
 def bulk(
-    json_only: Json = False,
+    json_only: OnlyJson = False,
     output: Output = None,
     rows: Annotated[int, typer.Option(min=20, help="Rows scored.")] = 3_000,
     stored: Annotated[int, typer.Option(min=1, help="Stored rows decided.")] = 1_000_000,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from prefilter.cli.shared_options import DataDir, Model, Threads
 from prefilter.models.known_error import WrongUse
 
 
@@ -24,9 +25,7 @@ def evaluate(
     json_out: Annotated[
         bool, typer.Option("--json", help="End with one JSON document on the last line.")
     ] = False,
-    model: Annotated[
-        str | None, typer.Option(help="A model's name or folder; default: the live one.")
-    ] = None,
+    model: Model = None,
     report: Annotated[
         Path | None, typer.Option(help="Also write REPORT.md, REPORT.json and REPORT.html (with plots).")
     ] = None,
@@ -34,12 +33,8 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option(min=1, help="So many rows of each suite, drawn by a fixed seed.")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Scoring threads; default: one per core.")
-    ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="The labelled data; default: PREFILTER_DATA_DIR.")
-    ] = None,
+    workers: Threads = None,
+    data_dir: DataDir = None,
     cache_dir: Annotated[
         Path | None, typer.Option(help="Where scores are kept; default: PREFILTER_HOME.")
     ] = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from prefilter.cli.shared_options import LanguageColumn, Model, PolicySource, TextColumn
 from prefilter.models.known_error import WrongUse
 
 if TYPE_CHECKING:
@@ -20,15 +21,8 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="Parquet, or JSONL 
 PolicyName = Annotated[
     str | None, typer.Option("--policy", help="A preset, a TOML file or an exported NAME@VERSION.")
 ]
-Model = Annotated[
-    str | None, typer.Option("--model", help="A model's name or folder; default: the live one.")
-]
-TextColumn = Annotated[str, typer.Option(help="The column that holds the text.")]
 IdColumn = Annotated[
     str, typer.Option(help="The column that holds the id; without one, rows are numbered from 0.")
-]
-LanguageColumn = Annotated[
-    str, typer.Option(help="The column that declares the language, where there is one.")
 ]
 SourceColumn = Annotated[str, typer.Option(help="The column that names the stream, where there is one.")]
 ContextColumn = Annotated[
@@ -106,7 +100,7 @@ def score(
 def decide(
     scores: Annotated[Path, typer.Argument(help="An output of `prefilter score`.")],
     output: Output,
-    policy: Annotated[str, typer.Option(help="A preset, a TOML file or an exported NAME@VERSION.")],
+    policy: PolicySource,
     model: Annotated[
         str | None, typer.Option(help="The model the scores come from, where the file does not say enough.")
     ] = None,

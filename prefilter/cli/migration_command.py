@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from prefilter.cli.plain_table import show_table
+from prefilter.cli.shared_options import LanguageColumn, Model, OnlyJson, TextColumn
 
 if TYPE_CHECKING:
     from prefilter.eval.card.table import Section
@@ -42,15 +43,13 @@ def migrate(
     label_column: Annotated[
         Pairs, typer.Option("--label-column", metavar="ATTRIBUTE=COLUMN", help="Where people's labels stand.")
     ] = None,
-    text_column: Annotated[str, typer.Option(help="The column that holds the text.")] = "text",
+    text_column: TextColumn = "text",
     id_column: Annotated[str, typer.Option(help="The column that holds the id, where there is one.")] = "id",
-    language_column: Annotated[
-        str, typer.Option(help="The column that declares the language, where there is one.")
-    ] = "language",
+    language_column: LanguageColumn = "language",
     scores: Annotated[
         Path | None, typer.Option(help="Our scores of the same rows, by `prefilter score --exact`; else they are made.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="A model's name or folder; default: the live one.")] = None,
+    model: Model = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Also write the document there, as JSON.")
     ] = None,
@@ -61,7 +60,7 @@ def migrate(
     enforce: Annotated[
         bool, typer.Option("--enforce", help="The policy acts at once; without, it only watches.")
     ] = False,
-    json_only: Annotated[bool, typer.Option("--json", help="Print nothing but the document.")] = False,
+    json_only: OnlyJson = False,
 ) -> None:
     """Say how our scores relate to Perspective's on your own texts, and which edges of ours do what yours did."""
     from prefilter.eval.document import plain

@@ -10,12 +10,10 @@ from typing import Annotated
 import typer
 
 from prefilter.cli.plain_table import show_table
+from prefilter.cli.shared_options import DataDir, Model, PolicySource, Store, Threads
 from prefilter.models.known_error import FAILED
 
 app = typer.Typer(help="Models: what is here, and what is live.", no_args_is_help=True, rich_markup_mode=None)
-Store = Annotated[
-    Path | None, typer.Option("--store", help="The folder of models; default: the one installed.")
-]
 Gates = Annotated[
     Path | None, typer.Option("--gates", help="The gates file (TOML); default: the released model's.")
 ]
@@ -48,12 +46,8 @@ def gauge(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The file; default: beside the model.")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Scoring threads; default: one per core.")
-    ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="The labelled data; default: PREFILTER_DATA_DIR.")
-    ] = None,
+    workers: Threads = None,
+    data_dir: DataDir = None,
 ) -> None:
     """Measure what the gates ask of a model, and keep it beside the model for `promote`."""
     from prefilter.eval.gate.kept_measurement import measure
@@ -98,8 +92,8 @@ def rollback(store: Store = None) -> None:
 @app.command()
 def certify(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Texts: JSONL, CSV or Parquet files.")],
-    policy: Annotated[str, typer.Option(help="A preset, a TOML file or an exported NAME@VERSION.")],
-    model: Annotated[str | None, typer.Option(help="A model's name or folder; default: the live one.")] = None,
+    policy: PolicySource,
+    model: Model = None,
     text_column: Annotated[str, typer.Option(help="The column of the texts.")] = "text",
     verdict: Annotated[
         str | None, typer.Option(help="The verdict to cut; default: the policy's own, else the first.")

@@ -8,14 +8,11 @@ from typing import Annotated
 import typer
 
 from prefilter.cli.plain_table import show_table
+from prefilter.cli.shared_options import DataDir, Store
 from prefilter.models.known_error import WrongUse
 
 Recipe = Annotated[Path, typer.Argument(help="The recipe (TOML) of the model.")]
 RunDir = Annotated[Path | None, typer.Option(help="The run's folder; default: runs/ and the recipe's name.")]
-DataDir = Annotated[Path | None, typer.Option(help="The labelled data; default: PREFILTER_DATA_DIR.")]
-Store = Annotated[
-    Path | None, typer.Option("--store", help="The folder of models; default: the one installed.")
-]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -21,6 +21,7 @@ from prefilter.serving.api.bodies.case_bodies import (
     ReviewBody,
     StatusAnswer,
     claim_answer,
+    judgement,
     lease_fields,
     queue_entry,
     reveal_answer,
@@ -121,11 +122,7 @@ async def review(request: Request, case_id: str, who: Reviewer) -> Response:
         case_id,
         who,
         lease_token=body["lease_token"],
-        labels=body["labels"],
-        outcome=body["outcome"],
-        severity=body.get("severity"),
-        reason=body.get("reason"),
-        note=body.get("note"),
+        judgement=judgement(body),
         idempotency_key=idempotency_key(request),
     )
     return answer(review_answer(receipt), status=201)

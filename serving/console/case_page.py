@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 
 from prefilter.models.labels import CATEGORIES
 from prefilter.models.taxonomy import taxonomy
-from prefilter.serving.api.bodies.case_bodies import LEASE, LeaseBody
+from prefilter.serving.api.bodies.case_bodies import LEASE, LeaseBody, judgement
 from prefilter.serving.console.case_calls import JUDGEMENT, LEAVING, JudgementCall, LeavingCall
 from prefilter.serving.console.console_session import LEADS, Reviewer
 from prefilter.serving.console.form_fields import payload
@@ -115,18 +115,8 @@ def review(
     idempotency_key: Annotated[str, Header()],
 ) -> Response:
     """Record the judgement once, however often it is sent, and claim the next case unless `stop` is set."""
-    triage = parts_of(request).triage
-    triage.review(
-        case_id,
-        who,
-        lease_token=body["lease_token"],
-        labels=body["labels"],
-        outcome=body["outcome"],
-        severity=body.get("severity"),
-        reason=body.get("reason"),
-        note=body.get("note"),
-        idempotency_key=idempotency_key,
-    )
+    triage, said = parts_of(request).triage, judgement(body)
+    triage.review(case_id, who, lease_token=body["lease_token"], judgement=said, idempotency_key=idempotency_key)
     return _onwards(request, who, body.get("queue"), stop=body.get("stop") is True)
 
 

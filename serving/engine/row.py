@@ -52,15 +52,9 @@ class RowScorer(Protocol):
     """What the engine needs of a scorer, from any thread: a row prepared, a window run, a row concluded."""
 
     def prepare(
-        self,
-        text: object,
-        *,
-        language: str | None = None,
-        context: object = None,
-        certificate: str | None = None,
-        keep: bool = True,
+        self, text: object, *, language: str | None, context: object, certificate: str | None, keep: bool
     ) -> Prepared | Scored:
-        """Return a Scored where no network is needed, else the row with its windows."""
+        """Return a Scored where no network is needed, else the row with its windows; nothing is left to a default."""
         ...
 
     def run(self, window: Window) -> Run:

@@ -7,7 +7,7 @@
 from prefilter.serving.triage.claimed_case import MASK, ClaimedCase, Lease, RevealedText, mask
 from prefilter.serving.triage.new_case import SEVERITY_BANDS, UNSCORED_QUEUE, NewCase
 from prefilter.serving.triage.queues import QUEUES, QueueView
-from prefilter.serving.triage.review import ReviewReceipt
+from prefilter.serving.triage.review import Judgement, ReviewReceipt
 from prefilter.serving.triage.triage import Triage
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "SEVERITY_BANDS",
     "UNSCORED_QUEUE",
     "ClaimedCase",
+    "Judgement",
     "Lease",
     "NewCase",
     "QueueView",

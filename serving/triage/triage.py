@@ -27,7 +27,7 @@ from prefilter.serving.triage.case_intake import CaseIntake
 from prefilter.serving.triage.claimed_case import ClaimedCase, Lease, RevealedText, claimed
 from prefilter.serving.triage.queues import QUEUES, QueueView, queue_views
 from prefilter.serving.triage.retention import Retention
-from prefilter.serving.triage.review import STORED_LABELS, ReviewReceipt, check_review, receipt
+from prefilter.serving.triage.review import STORED_LABELS, Judgement, ReviewReceipt, check_review, receipt
 
 REVIEWERS = ("reviewer", "lead", "admin")
 LEADS = ("lead", "admin")
@@ -138,12 +138,8 @@ class Triage:
         case_id: str,
         principal: Principal,
         *,
+        judgement: Judgement,
         lease_token: str,
-        labels: Mapping[str, str],
-        outcome: str,
-        severity: int | None = None,
-        reason: str | None = None,
-        note: str | None = None,
         idempotency_key: str,
     ) -> ReviewReceipt:
         """Store a review with its labels and close the case with the review's outcome.
@@ -153,16 +149,17 @@ class Triage:
         another body, LeaseLost where the lease does not live.
         """
         lease = self._held(case_id, principal, lease_token)
-        check_review(labels, outcome, severity, reason, note, idempotency_key)
-        body = [case_id, lease_token, dict(labels), outcome, severity, reason, note]
+        check_review(judgement, idempotency_key)
+        labels, outcome, severity = judgement.labels, judgement.outcome, judgement.severity
+        body = [case_id, lease_token, dict(labels), outcome, severity, judgement.reason, judgement.note]
         row = ReviewRow(
             id=new_id("rev"),
             case_id=case_id,
             reviewer=lease.reviewer,
             outcome=outcome,
             severity=severity,
-            reason=reason,
-            note=note,
+            reason=judgement.reason,
+            note=judgement.note,
             idempotency_key=idempotency_key,
             body_digest=self._store.digest(canonical(body), kind="review"),
             at=lease.now,

@@ -7,10 +7,10 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from console_people import Person, chromium, house, lease_seconds, people
+from console_people import Person, ann, chromium, house, lease_seconds, people
 from console_site import HIDDEN, Site
 
-__all__ = ["chromium", "house", "lease_seconds", "people"]
+__all__ = ["ann", "chromium", "house", "lease_seconds", "people"]
 
 
 class TestShortLease:
@@ -62,12 +62,7 @@ class TestLongerLease:
     def lease_seconds(self) -> int:
         return 20
 
-    def test_a_lease_is_renewed_while_somebody_is_at_work(
-        self, house: tuple[Site, str], people: dict[str, Person]
-    ) -> None:
-        house[0].add_case()
-        ann = people["reviewer"]
-        ann.claim()
+    def test_a_lease_is_renewed_while_somebody_is_at_work(self, house: tuple[Site, str], ann: Person) -> None:
         with ann.page.expect_response(re.compile(r"/renew$")) as answer:
             for _ in range(24):
                 ann.press("ArrowDown")
@@ -110,11 +105,8 @@ def test_a_session_that_ends_in_mid_case_leads_back_to_the_case_and_its_draft(
 
 
 def test_a_session_that_ends_takes_the_revealed_words_off_the_page_and_a_new_one_reveals_them_again(
-    house: tuple[Site, str], people: dict[str, Person]
+    ann: Person
 ) -> None:
-    house[0].add_case()
-    ann = people["reviewer"]
-    ann.claim()
     ann.press("v")
     expect(ann.page.locator("#passage mark")).to_have_text(HIDDEN)
     cookies = ann.context.cookies()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from console_people import Person, chromium, house, lease_seconds, people
+from console_people import Person, ann, chromium, house, lease_seconds, people
 from console_site import HIDDEN, Site
 
-__all__ = ["chromium", "house", "lease_seconds", "people"]
+__all__ = ["ann", "chromium", "house", "lease_seconds", "people"]
 
 
 def test_a_case_is_read_masked_revealed_and_decided_by_keyboard_alone(
@@ -34,12 +34,7 @@ def test_a_case_is_read_masked_revealed_and_decided_by_keyboard_alone(
     ann.page.wait_for_url("**/console/queues")
 
 
-def test_a_judgement_is_sent_once_however_often_the_key_is_pressed(
-    house: tuple[Site, str], people: dict[str, Person]
-) -> None:
-    house[0].add_case()
-    ann = people["reviewer"]
-    ann.claim()
+def test_a_judgement_is_sent_once_however_often_the_key_is_pressed(house: tuple[Site, str], ann: Person) -> None:
     sent: list[str] = []
     ann.page.on("request", lambda request: sent.append(request.url))
     ann.press("n", "a", "Enter", "Enter", "Enter")
@@ -48,10 +43,7 @@ def test_a_judgement_is_sent_once_however_often_the_key_is_pressed(
     assert house[0].actions().count("review.submitted") == 1
 
 
-def test_an_incomplete_judgement_says_what_is_missing(house: tuple[Site, str], people: dict[str, Person]) -> None:
-    house[0].add_case()
-    ann = people["reviewer"]
-    ann.claim()
+def test_an_incomplete_judgement_says_what_is_missing(house: tuple[Site, str], ann: Person) -> None:
     ann.press("Enter")
     expect(ann.page.locator("#problem")).to_contain_text("Y, N or U")
     ann.press("y", "Enter")
@@ -62,10 +54,7 @@ def test_an_incomplete_judgement_says_what_is_missing(house: tuple[Site, str], p
 
 
 @pytest.mark.parametrize(("key", "action"), [("s", "case.skipped"), ("x", "case.released"), ("e", "case.escalated")])
-def test_one_key_leaves_a_case(house: tuple[Site, str], people: dict[str, Person], key: str, action: str) -> None:
-    house[0].add_case()
-    ann = people["reviewer"]
-    ann.claim()
+def test_one_key_leaves_a_case(house: tuple[Site, str], ann: Person, key: str, action: str) -> None:
     ann.press("y", key)
     expect(ann.page.locator("#status")).to_contain_text("once more")
     ann.press(key)
@@ -73,10 +62,7 @@ def test_one_key_leaves_a_case(house: tuple[Site, str], people: dict[str, Person
     assert house[0].actions()[-1] == action
 
 
-def test_keys_typed_into_the_note_are_only_words(house: tuple[Site, str], people: dict[str, Person]) -> None:
-    house[0].add_case()
-    ann = people["reviewer"]
-    ann.claim()
+def test_keys_typed_into_the_note_are_only_words(ann: Person) -> None:
     ann.press("r", "Tab")
     ann.page.keyboard.type("sexybanu 1")
     assert ann.page.input_value("#note") == "sexybanu 1"
@@ -85,12 +71,7 @@ def test_keys_typed_into_the_note_are_only_words(house: tuple[Site, str], people
     assert ann.page.locator("input:checked:not(#keys-on)").count() == 2
 
 
-def test_a_judgement_whose_answer_was_lost_stands_and_the_page_says_so(
-    house: tuple[Site, str], people: dict[str, Person]
-) -> None:
-    house[0].add_case()
-    ann = people["reviewer"]
-    ann.claim()
+def test_a_judgement_whose_answer_was_lost_stands_and_the_page_says_so(house: tuple[Site, str], ann: Person) -> None:
     ann.page.route("**/reviews", lambda route: (route.fetch(), route.abort()))
     ann.press("n", "a", "Enter")
     expect(ann.page.locator("#problem")).to_contain_text("cannot be reached")
@@ -101,12 +82,7 @@ def test_a_judgement_whose_answer_was_lost_stands_and_the_page_says_so(
     assert ann.page.evaluate("localStorage.length") == 0
 
 
-def test_keys_that_are_switched_off_stay_off_on_the_next_page(
-    house: tuple[Site, str], people: dict[str, Person]
-) -> None:
-    house[0].add_case()
-    ann = people["reviewer"]
-    ann.claim()
+def test_keys_that_are_switched_off_stay_off_on_the_next_page(ann: Person) -> None:
     ann.press("w")
     expect(ann.page.locator("#bounds")).to_have_attribute("open", "")
     ann.page.uncheck("#keys-on")

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from prefilter.serving.http.body_reader import CLOSED, BodyReader, DescribedAs, JsonObject, Storable, hint
 from prefilter.serving.triage import ClaimedCase, QueueView
 from prefilter.serving.triage.claimed_case import Lease, RevealedText
-from prefilter.serving.triage.review import ReviewReceipt
+from prefilter.serving.triage.review import Judgement, ReviewReceipt
 
 LabelWord = Annotated[str, hint(enum=["yes", "no", "unsure"])]
 ResolutionWord = Annotated[str, hint(enum=["allow", "block"])]
@@ -120,6 +120,17 @@ class ReviewAnswer(TypedDict):
     outcome: ResolutionWord
     labels: dict[str, str]
     resolved_at: str
+
+
+def judgement(body: ReviewBody) -> Judgement:
+    """Return what a body says of a case; the lease it names is no part of it."""
+    return Judgement(
+        labels=body["labels"],
+        outcome=body["outcome"],
+        severity=body.get("severity"),
+        reason=body.get("reason"),
+        note=body.get("note"),
+    )
 
 
 def queue_entry(view: QueueView) -> QueueEntry:

@@ -93,8 +93,7 @@ def _described(request: str, answered: type) -> dict[str, Any]:
 )
 async def analyze(request: Request) -> Response:
     """Screen the comment and answer the requested attributes."""
-    who = await asyncio.to_thread(_caller, request)
-    asked = await _read(request, read_analysis)
+    who, asked = await _taken(request, read_analysis)
     comment = asked.comment
     context = comment.context if running_of(request).scorer.reads_context else None
     item = Item(None, comment.plain.text, comment.language, context=context)
@@ -113,9 +112,7 @@ async def analyze(request: Request) -> Response:
         "languages": list(comment.languages) or detected,
         "detectedLanguages": detected,
     }
-    if comment.client_token is not None:
-        body["clientToken"] = comment.client_token
-    return answer(body)
+    return _answered(body, comment)
 
 
 @router.post(
@@ -126,8 +123,7 @@ async def analyze(request: Request) -> Response:
 )
 async def suggest(request: Request) -> Response:
     """Keep the scores as outside labels, which nothing of ours trusts."""
-    who = await asyncio.to_thread(_caller, request)
-    said = await _read(request, read_suggestion)
+    who, said = await _taken(request, read_suggestion)
     comment = said.comment
     await run_in_threadpool(
         suggested_scores.suggest,
@@ -139,10 +135,7 @@ async def suggest(request: Request) -> Response:
         community_id=comment.community_id,
     )
     detected = await run_in_threadpool(_identified, comment.plain.text)
-    body: SuggestAnswer = {"requestedLanguages": list(comment.languages), "detectedLanguages": detected}
-    if comment.client_token is not None:
-        body["clientToken"] = comment.client_token
-    return answer(body)
+    return _answered({"requestedLanguages": list(comment.languages), "detectedLanguages": detected}, comment)
 
 
 @router.get("/$discovery/rest", include_in_schema=False)
@@ -169,10 +162,19 @@ def _caller(request: Request) -> Principal:
         raise ApiKeyInvalid from None
 
 
-async def _read(request: Request, read: ReadsComment[Body]) -> Body:
+async def _taken(request: Request, read: ReadsComment[Body]) -> tuple[Principal, Body]:
+    """Return who calls and what their body says."""
+    who = await asyncio.to_thread(_caller, request)
     raw = await raw_body(request)
     names, max_text_chars = offered(running_of(request).scorer.categories), parts_of(request).settings.max_text_chars
-    return await run_in_threadpool(read, raw, names=names, max_text_chars=max_text_chars)
+    return who, await run_in_threadpool(read, raw, names=names, max_text_chars=max_text_chars)
+
+
+def _answered(body: AnalyzeAnswer | SuggestAnswer, comment: Comment) -> Response:
+    """Answer with the token by which the client knows its comment again, where it sent one."""
+    if comment.client_token is not None:
+        body["clientToken"] = comment.client_token
+    return answer(body)
 
 
 def _check_scored(scored: Scored, asked: Analysis) -> None:
