@@ -1,4 +1,4 @@
-"""Clearing: how far the fast stage may go, as a certificate, and what it really does on a stream.
+"""Certificates of the fast stage: how far it may clear, proved on judged texts.
 
 Learn-then-Test (Angelopoulos et al., arXiv 2110.01052) in a fixed sequence: cuts are tried from the strictest on;
 for each, the exact binomial p-value of "at least `target` of the texts that the transformer would not allow are

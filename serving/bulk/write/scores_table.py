@@ -1,4 +1,4 @@
-"""The columns of a scores file, and how scored rows become values in them, whole columns at once.
+"""The output table of a run: its columns, and how scored rows are decided and become values in them.
 
 One row per input row. `because` and `error` are JSON strings; numbers that do not exist are null, never 0.
 Beside the columns that other programs rely on there are `source` (a policy may have bands per stream, so a
