@@ -39,7 +39,6 @@ ON_THE_TREE = {"classifier/recipes/", "models/store/"}
 """Folders without code that the tree names all the same; the map names every folder."""
 # What is around the rooms, on the tree alone.
 AROUND = {
-    "bench/": "Other tools timed beside ours, each in an environment of its own.",
     "client/": "The typed Python client, a distribution of its own.",
     "docs/": "Pages by reader, decisions (adr/), the map of every file (architecture.md).",
     "tests/": "test_<room>_<file>.py; acceptance/ runs whole processes and a browser.",

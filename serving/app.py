@@ -43,7 +43,7 @@ from prefilter.serving.errors import (
 )
 from prefilter.serving.http.openapi_document import openapi_document
 from prefilter.serving.policy.policy_book import PolicyBook
-from prefilter.serving.screening import Screening
+from prefilter.serving.screening.screening import Screening
 from prefilter.serving.settings import Settings, SettingsError
 from prefilter.serving.state import Parts, Running, state_of
 from prefilter.serving.store import Store

@@ -15,7 +15,7 @@ from prefilter.serving.auth import Auth
 from prefilter.serving.engine.engine import Engine
 from prefilter.serving.errors import NotReady
 from prefilter.serving.policy.policy_book import PolicyBook
-from prefilter.serving.screening import Screening
+from prefilter.serving.screening.screening import Screening
 from prefilter.serving.settings import Settings
 from prefilter.serving.store import Store
 from prefilter.serving.telemetry import Telemetry

@@ -12,7 +12,7 @@ import pytest
 
 from prefilter.models.labels import HEADS
 from prefilter.serving.api.bodies.score_bodies import read_score_request
-from prefilter.serving.item import BadRow
+from prefilter.serving.screening.item import BadRow
 from serving_client import Service, service
 
 

@@ -19,7 +19,7 @@ from prefilter.serving.compat.perspective.comment_messages import fields_of
 from prefilter.serving.errors import BadRequest
 from prefilter.serving.http.descriptions import schemas
 from prefilter.serving.http.json_reader import read_json
-from prefilter.serving.item import BadRow, Item
+from prefilter.serving.screening.item import BadRow, Item
 
 LIMITS = {"max_items": 1_000, "max_text_chars": 100, "max_id_chars": 9}
 REVIEWED = {"lease_token": "t", "labels": {}, "outcome": "allow"}

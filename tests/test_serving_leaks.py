@@ -116,7 +116,7 @@ def test_a_scored_item_leaves_no_text_outside_its_case(
     "broken",
     [
         "prefilter.serving.triage.case_intake.CaseIntake.open_cases",
-        "prefilter.serving.screening.decide",
+        "prefilter.serving.screening.screening.decide",
         "prefilter.serving.api.score_routes._render",
         "prefilter.serving.api.score_routes.read_score_request",
     ],

@@ -25,7 +25,7 @@ from prefilter.serving.http.descriptions import described
 from prefilter.serving.http.interruptible_screening import screened
 from prefilter.serving.http.request_bodies import read_items
 from prefilter.serving.policy.policy import Policy
-from prefilter.serving.screening import ScreenedItem, ScreeningResult
+from prefilter.serving.screening.screening import ScreenedItem, ScreeningResult
 
 router = APIRouter(tags=["scoring"])
 

@@ -27,7 +27,7 @@ from prefilter.serving.api.bodies.stream_messages import (
 from prefilter.serving.auth import Principal
 from prefilter.serving.errors import BadRequest, InternalFault, PrefilterError
 from prefilter.serving.http.screening_metrics import count
-from prefilter.serving.item import BadRow
+from prefilter.serving.screening.item import BadRow
 from prefilter.serving.state import parts_of, running_of
 from prefilter.serving.stream.streaming import Broken, Ended, Released, Streaming
 from prefilter.serving.telemetry import where

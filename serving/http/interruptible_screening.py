@@ -9,8 +9,8 @@ from starlette.requests import Request
 
 from prefilter.serving.auth import Principal
 from prefilter.serving.http.screening_metrics import count
-from prefilter.serving.item import BadRow, Item
-from prefilter.serving.screening import ScreeningResult
+from prefilter.serving.screening.item import BadRow, Item
+from prefilter.serving.screening.screening import ScreeningResult
 from prefilter.serving.state import parts_of, running_of
 
 

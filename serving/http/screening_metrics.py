@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prefilter.serving.screening import ScreenedItem
+from prefilter.serving.screening.screening import ScreenedItem
 from prefilter.serving.telemetry import Telemetry
 
 

@@ -20,10 +20,10 @@ from prefilter.models.text.normalisation import RowError, settled
 from prefilter.serving.auth import Principal
 from prefilter.serving.engine.engine import Engine
 from prefilter.serving.engine.row import Row
-from prefilter.serving.item import Item
 from prefilter.serving.policy.decide import Decision
 from prefilter.serving.policy.policy import Outcome, Policy
-from prefilter.serving.screening import ScreenedItem, Screening
+from prefilter.serving.screening.item import Item
+from prefilter.serving.screening.screening import ScreenedItem, Screening
 from prefilter.serving.stream.growing_text import GrowingText
 from prefilter.serving.stream.holdback import Holdback, boundary
 

@@ -18,7 +18,7 @@ from prefilter.models.text.context import check_context, given_context
 from prefilter.models.text.normalisation import RowError, check_text
 from prefilter.serving.http.body_reader import CLOSED, faults_of, hint
 from prefilter.serving.http.json_reader import Doubled, is_storable, unknown_name
-from prefilter.serving.item import BadRow, Item
+from prefilter.serving.screening.item import BadRow, Item
 
 _MAX_LANGUAGE_CHARS = 35
 _NOT_EMPTY = hint(minLength=1)

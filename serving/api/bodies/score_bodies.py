@@ -12,7 +12,7 @@ from prefilter.serving.api.bodies.item_body import ItemBody, read_items
 from prefilter.serving.errors import Unprocessable
 from prefilter.serving.http.answers import Ground, OutcomeWord, PolicyName, Span, Stage, Tokens
 from prefilter.serving.http.body_reader import CLOSED, BodyReader, DescribedAs, Storable
-from prefilter.serving.item import BadRow, Item
+from prefilter.serving.screening.item import BadRow, Item
 
 
 @with_config(CLOSED)

@@ -38,7 +38,7 @@ from prefilter.serving.http.body_reader import (
     hint,
 )
 from prefilter.serving.http.json_reader import unknown_name
-from prefilter.serving.item import BadRow, Item
+from prefilter.serving.screening.item import BadRow, Item
 
 
 def _check_part_type(value: str) -> str:

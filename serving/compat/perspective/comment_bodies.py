@@ -31,7 +31,7 @@ from prefilter.serving.compat.perspective.hypertext import Plain, text_of
 from prefilter.serving.compat.perspective.sentences import utf16
 from prefilter.serving.errors import BadRequest
 from prefilter.serving.http.json_reader import read_json, shown
-from prefilter.serving.suggested_scores import SuggestedScore
+from prefilter.serving.screening.suggested_scores import SuggestedScore
 
 _HUMP = re.compile(r"_([a-z])")
 _TEXT_TYPES = values_of("TextEntry", "type")

@@ -23,7 +23,6 @@ from starlette.responses import Response
 from prefilter.models.scored import Scored
 from prefilter.models.text.language import READABLE, identify
 from prefilter.models.text.normalisation import normalise
-from prefilter.serving import suggested_scores
 from prefilter.serving.admission.request_gate import CLIENT_GONE
 from prefilter.serving.auth import Principal
 from prefilter.serving.compat.perspective import discovery
@@ -56,7 +55,8 @@ from prefilter.serving.http.callers import caller, holder
 from prefilter.serving.http.descriptions import described
 from prefilter.serving.http.interruptible_screening import screened
 from prefilter.serving.http.request_bodies import raw_body
-from prefilter.serving.item import Item
+from prefilter.serving.screening import suggested_scores
+from prefilter.serving.screening.item import Item
 from prefilter.serving.state import parts_of, running_of
 
 _key = APIKeyQuery(name="key", scheme_name="PerspectiveKey", auto_error=False, description="A pipeline's key.")

@@ -25,10 +25,10 @@ from prefilter.serving.auth import Principal
 from prefilter.serving.engine.engine import Engine
 from prefilter.serving.engine.row import Row
 from prefilter.serving.errors import NotFound, NotReady, Unprocessable
-from prefilter.serving.item import BadRow, Item
 from prefilter.serving.policy.decide import Decision, decide
 from prefilter.serving.policy.policy import Outcome, Policy
 from prefilter.serving.policy.policy_book import PolicyBook
+from prefilter.serving.screening.item import BadRow, Item
 from prefilter.serving.settings import Settings
 from prefilter.serving.store import Store, decision_rows, new_id
 from prefilter.serving.store.case_rows import Span
