@@ -70,11 +70,11 @@ lock:  ## resolve every dependency again and write requirements/*.txt
 pictures: provision $(VENV)/.dev  ## take the picture of the console in the README anew
 	PREFILTER_TEST_PICTURES=write $(BIN)/python -m pytest tests/acceptance/test_console_picture.py
 
-tree:  ## rewrite the file tree at the end of the README
+tree:  ## rewrite the tree of the README and the map of docs/architecture.md
 	$(PYTHON) scripts/tree.py --write
 
 unasync: $(VENV)/.dev  ## rewrite the blocking client from the asynchronous one
 	$(BIN)/python client/unasync.py
 
 clean:  ## remove the virtual environment and what checks built; never ./var
-	rm -rf $(VENV) .venv-litellm .venv-nemo build *.egg-info client/*.egg-info
+	rm -rf $(VENV) .venv-litellm .venv-nemo .check .import_linter_cache build *.egg-info client/*.egg-info

@@ -6,10 +6,10 @@ the code may be told, since its message could repeat a text. `exit_code` is what
     KnownError                    1
     ├── WrongUse                  2  a command asks for something that cannot be
     ├── models                       RegistryError (2), ManifestError, ScorerError, RepeatsError, NetworkError,
-    │                                CalibrationError, FastStageError, TaxonomyError
+    │                                ArtefactError, CalibrationError, FastStageError, TaxonomyError
     ├── classifier                   RecipeError, SourceError, EncoderError, ExportRefused
     ├── eval                         SuiteError, EvaluateError, GateError, GaugeError, GroupsError, ReportError,
-    │                                BesideError
+    │                                BesideError, PartError
     └── serving                      PolicyError (2); PrefilterError, which has a tree of its own (serving/errors.py),
                                      SettingsError and the errors of bulk runs in it (WrongRequest: 2)
 

@@ -1,4 +1,4 @@
-"""Calls of the Perspective door as its clients make them, and what came of them."""
+"""Calls of the Perspective API as its clients make them, and what came of them."""
 
 from __future__ import annotations
 

@@ -178,6 +178,25 @@ def test_a_case_masks_the_words_that_speak_and_all_of_what_it_answers(running: S
     assert revealed.json() == {"text": "calm threat=0.5 words", "context": "why so"}
 
 
+@pytest.mark.parametrize("nothing", ["", " "])
+def test_an_empty_context_is_none(running: Service, nothing: str) -> None:
+    item = {"id": "a", "text": "threat=0.5"}
+    sent = [item, {**item, "context": nothing}]
+    assert len({running.score(one).json()["results"][0]["case_id"] for one in sent}) == 1
+    asked = {"input": "threat=0.5", "x_prefilter": {"context": nothing}}
+    for body in ({"input": "threat=0.5"}, asked):
+        running.call("POST", "/v1/moderations", "pipeline", json=body)
+    queues = running.call("GET", "/v1/queues", "reviewer").json()["queues"]
+    assert next(queue["open"] for queue in queues if queue["name"] == "threat") == 2
+    for _ in range(2):
+        held = running.call("POST", "/v1/queues/threat/claim", "reviewer").json()
+        assert held["case"]["context_masked"] is None
+        token = {"lease_token": held["lease"]["token"]}
+        revealed = running.call("POST", f"/v1/cases/{held['case']['id']}/reveal", "reviewer", json=token)
+        assert revealed.json() == {"text": "threat=0.5"}
+        running.call("POST", f"/v1/cases/{held['case']['id']}/skip", "reviewer", json=token)
+
+
 def test_a_case_whose_category_no_word_speaks_for_is_masked_whole(running: Service) -> None:
     running.score({"text": "insult=0.2 words", "context": "threat=0.6"})
     case = running.call("POST", "/v1/queues/threat/claim", "reviewer").json()["case"]

@@ -114,7 +114,7 @@ def test_a_comment_without_scores_is_recorded_for_a_person_and_never_scored_low(
         running.scorer.release.set()
 
 
-def test_other_failures_of_the_door_are_googles_too(sqlite_url: str, tmp_path: Path) -> None:
+def test_other_failures_of_the_api_are_googles_too(sqlite_url: str, tmp_path: Path) -> None:
     with service(sqlite_url, tmp_path, max_body_bytes=2_000, max_queued_tokens=1) as running:
         client, key = running.client, {"key": running.keys["pipeline"]}
         too_large = client.post(ANALYZE, params=key, content=b" " * 2_001)

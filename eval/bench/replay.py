@@ -1,8 +1,8 @@
 """Answers written again, character by character: what a stream lets out of them, whatever the machine.
 
-Every answer grows by a few characters at a time and is judged as `serving.streaming` judges it: the same boundary,
-the same windows, the same policy, the same hold-back, without a clock. So one pass over the model serves every bound
-that is asked about.
+Every answer grows by a few characters at a time and is judged as `serving.stream.streaming` judges it: the same
+boundary, the same windows, the same policy, the same hold-back, without a clock. So one pass over the model serves
+every bound that is asked about.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Paths into a document: `suites.NAME.any.auprc` names one measure, `*` in a place stands for any one key.
+"""Paths into a document: `suites.NAME.any.auprc` names one measure, `*` in a place means any one key.
 
 The one walker of gates, targets and published numbers. It walks the plain form, so it finds whatever a document holds,
 keys of another version included. What is found carries the interval and the count beside it.

@@ -7,13 +7,13 @@ guessed. Knows the document of a move, not how it was made.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from prefilter.eval.matching.move_document import BLOCK, REVIEW, Asked
+from prefilter.eval.matching.move_measures import AttributeMove, MoveDocument
 from prefilter.models.known_error import WrongUse
 
 
@@ -32,21 +32,21 @@ def check_policy(path: Path, asked: Sequence[Asked]) -> None:
             raise WrongUse(f"{name}: the edge for people must not lie above the one that refuses")
 
 
-def policy_text(document: Mapping[str, Any], name: str, *, way: str, enforced: bool) -> str:
+def policy_text(document: MoveDocument, name: str, *, way: str, enforced: bool) -> str:
     """Return the file; raises WrongUse where no edge of theirs has one of ours."""
     comments = [
-        f"# Edges moved over from Perspective, matched by {way} on {document['rows']} rows "
-        f"with {document['model_version']}.",
+        f"# Edges moved over from Perspective, matched by {way} on {document.rows} rows "
+        f"with {document.model_version}.",
         "# It holds what was acted on there and nothing else: take violence, self-harm and the rest from a preset.",
     ]
     tables: list[str] = []
-    for attribute, body in document["attributes"].items():
+    for attribute, body in document.attributes.items():
         lacking, table = _category(attribute, body, way)
         comments += lacking
         tables += table
     if not tables:
         raise WrongUse("no edge of theirs has one of ours: there is no policy to write")
-    why = f"Moved over from Perspective on {document['date']}, matched by {way}."
+    why = f"Moved over from Perspective on {document.date}, matched by {way}."
     head = [
         f"name = {_string(name)}",
         "version = 1",
@@ -57,23 +57,25 @@ def policy_text(document: Mapping[str, Any], name: str, *, way: str, enforced: b
     return "\n".join([*comments, *head, *tables]) + "\n"
 
 
-def _category(attribute: str, body: Mapping[str, Any], way: str) -> tuple[list[str], list[str]]:
+def _category(attribute: str, move: AttributeMove, way: str) -> tuple[list[str], list[str]]:
     """What lacks an edge of ours, as comments, and the table of the attribute's category; both may be empty."""
-    lacking, bands, words = [], {}, []
-    for line in body["edges"]:
-        theirs = line["theirs"]
-        matched = None if body["derived"] else line["matched"][way]
+    lacking: list[str] = []
+    words: list[str] = []
+    bands: dict[str | None, float] = {}
+    for line in move.edges:
+        theirs = line.theirs
+        matched = None if move.derived else line.matched[way]
         if matched is None:
-            why = "its score is derived, not a head's" if body["derived"] else f"nothing matches by {way}"
-            lacking.append(f"# No band for {attribute} from {theirs['edge']:g}: {why}.")
+            why = "its score is derived, not a head's" if move.derived else f"nothing matches by {way}"
+            lacking.append(f"# No band for {attribute} from {theirs.edge:g}: {why}.")
             continue
-        bands[line["act"]] = matched["edge"]
-        hits = f"theirs flag {theirs['volume']['hits']}, ours {matched['volume']['hits']}"
-        words.append(f"{attribute} from {theirs['edge']:g}: of {body['n']} rows {hits}")
+        bands[line.act] = matched.edge
+        hits = f"theirs flag {theirs.volume.hits}, ours {matched.volume.hits}"
+        words.append(f"{attribute} from {theirs.edge:g}: of {move.n} rows {hits}")
     if not bands:
         return lacking, []
     edges = [f"{act} = {_edge(bands[act])}" for act in (REVIEW, BLOCK) if act in bands]
-    return lacking, ["", f"[categories.{body['ours']}]", *edges, f"reason = {_string('; '.join(words))}"]
+    return lacking, ["", f"[categories.{move.ours}]", *edges, f"reason = {_string('; '.join(words))}"]
 
 
 def _edge(edge: float) -> str:

@@ -27,7 +27,7 @@ def evaluate(
     ] = False,
     model: Model = None,
     report: Annotated[
-        Path | None, typer.Option(help="Also write REPORT.md, REPORT.json and REPORT.html (with plots).")
+        Path | None, typer.Option(help="Also write REPORT.md, REPORT.json, REPORT.html and the tables (REPORT/).")
     ] = None,
     all_suites: Annotated[bool, typer.Option("--all", help="Every public test suite of the plan.")] = False,
     limit: Annotated[

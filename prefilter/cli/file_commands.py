@@ -26,7 +26,7 @@ IdColumn = Annotated[
 ]
 SourceColumn = Annotated[str, typer.Option(help="The column that names the stream, where there is one.")]
 ContextColumn = Annotated[
-    str | None, typer.Option(help="The column that holds what the text answers; read only where it is named.")
+    str | None, typer.Option(help="The column that holds the context of the text; read only where it is named.")
 ]
 
 cases = typer.Typer(help="Cases for people, from files.", no_args_is_help=True, rich_markup_mode=None)

@@ -3,7 +3,7 @@ code.
 
 Each command imports what it needs when it runs, so that `--help` is there at once and a command whose extra
 is not installed says which one it is. Exit codes: 0 done, 1 failed, 2 asked for something that cannot be,
-130 interrupted. An error line names files, fields and rows, never what stands in them.
+130 interrupted. An error line names files, fields and rows, never what they hold.
 """
 
 from __future__ import annotations

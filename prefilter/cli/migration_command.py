@@ -94,7 +94,7 @@ def migrate(
         for section in sections(found):
             _show(section)
     if policy_out is not None:
-        policy_out.write_text(policy_text(document, policy_out.stem, way=match, enforced=enforce), encoding="utf-8")
+        policy_out.write_text(policy_text(found, policy_out.stem, way=match, enforced=enforce), encoding="utf-8")
         print(f"policy → {policy_out}", file=sys.stderr)
 
 

@@ -13,10 +13,11 @@ from prefilter.models.text.context import check_context, given_context
 from prefilter.models.text.normalisation import check_text
 from prefilter.serving.api.bodies.decision_bodies import APPEAL, AppealAnswer, AppealBody, DecisionAnswer
 from prefilter.serving.errors import Forbidden, Unprocessable
-from prefilter.serving.http.answers import Ground, answer
+from prefilter.serving.http.answers import answer
 from prefilter.serving.http.callers import Anyone, Pipeline
 from prefilter.serving.http.descriptions import described
 from prefilter.serving.http.request_bodies import read_body
+from prefilter.serving.policy.decide import Ground
 from prefilter.serving.state import parts_of, running_of
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
@@ -19,7 +18,7 @@ from prefilter.serving.api.bodies.score_bodies import (
     ScoredRow,
     read_score_request,
 )
-from prefilter.serving.http.answers import grounds_of, named, scores_of, spans_of
+from prefilter.serving.http.answers import grounds_of, json_bytes, named, scores_of, spans_of
 from prefilter.serving.http.callers import caller
 from prefilter.serving.http.descriptions import described
 from prefilter.serving.http.interruptible_screening import screened
@@ -31,6 +30,7 @@ router = APIRouter(tags=["scoring"])
 
 FEW_ROWS = 16
 """Up to these, reading and writing JSON takes less than handing it to a thread and waiting for it there."""
+
 
 # No dependencies: the framework takes longer to resolve them than the database to answer.
 @router.post(
@@ -61,7 +61,7 @@ def _render(result: ScreeningResult) -> bytes:
         "policy": named(result.policy),
         "uncalibrated": list(result.uncalibrated),
     }
-    return json.dumps(body, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
+    return json_bytes(body)
 
 
 def _row(row: ScreenedItem, policy: Policy, *, explain: bool) -> ScoredRow | FailedRow:

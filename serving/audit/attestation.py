@@ -79,7 +79,7 @@ def _decisions(conn: Connection, record: _ChainRecord) -> Iterator[str]:
 
 
 def _agree(entries: list[AuditEntry], decided: list[DecisionRow]) -> bool:
-    # Two requests of one key in the same microsecond cannot be record apart: then only the number is compared.
+    # Two requests of one key in the same microsecond cannot be told apart: then only the number is compared.
     count: int = sum(entry.body["decisions"] for entry in entries)
     return count == len(decided) and (len(entries) > 1 or entries[0].body["digest"] == digest_of(decided))
 

@@ -8,27 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Annotated, NotRequired
+from typing import Annotated
 
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from prefilter.models.scored import FAST, FULL, Evidence, Scored
 from prefilter.serving.http.body_reader import hint
-from prefilter.serving.policy.decide import Because
+from prefilter.serving.policy.decide import Because, Ground
 from prefilter.serving.policy.policy import Outcome, Policy
 
 OutcomeWord = Annotated[str, hint(enum=[outcome.value for outcome in Outcome])]
 Stage = Annotated[str, hint(enum=[FAST, FULL])]
-
-
-class Ground(TypedDict):
-    """One ground of a decision: a category's score in its band, a reason, or both."""
-
-    category: NotRequired[str]
-    score: NotRequired[float]
-    band: NotRequired[list[float]]
-    reason: NotRequired[str]
 
 
 class Span(TypedDict):
@@ -54,10 +45,14 @@ class PolicyName(TypedDict):
     version: int
 
 
+def json_bytes(body: Mapping[str, object]) -> bytes:
+    """Return a body as JSON; characters outside ASCII are escaped, so that any string can be written."""
+    return json.dumps(body, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
 def answer(body: Mapping[str, object], *, status: int = 200) -> Response:
-    """Write a JSON answer; characters outside ASCII are escaped, so that any string can be written."""
-    content = json.dumps(body, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
-    return Response(content, status_code=status, media_type="application/json")
+    """Write a JSON answer."""
+    return Response(json_bytes(body), status_code=status, media_type="application/json")
 
 
 def scores_of(scored: Scored) -> dict[str, float]:
@@ -72,22 +67,9 @@ def spans_of(found: Iterable[Evidence]) -> list[Span]:
 
 def grounds_of(because: Iterable[Because]) -> list[Ground]:
     """Return the grounds of a decision in order, without empty keys."""
-    return [_ground(one) for one in because]
+    return [one.to_json() for one in because]
 
 
 def named(policy: Policy) -> PolicyName:
     """Return which policy it was."""
     return {"name": policy.name, "version": policy.version}
-
-
-def _ground(because: Because) -> Ground:
-    made: Ground = {}
-    if because.category is not None:
-        made["category"] = because.category
-    if because.score is not None:
-        made["score"] = because.score
-    if because.band is not None:
-        made["band"] = list(because.band)
-    if because.reason is not None:
-        made["reason"] = because.reason
-    return made

@@ -24,6 +24,9 @@ class Doubled(dict[str, Any]):
     """A JSON object that had a key twice: two readers would disagree about what it says."""
 
 
+Doubled.__name__ = "dict"  # a message that names the type of a value says what the caller sent
+
+
 def read_json(raw: bytes) -> object:
     """Read a JSON document; raises BadRequest (`invalid_utf8`, `not_json`) without repeating any of it."""
     try:

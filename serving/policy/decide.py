@@ -11,8 +11,10 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import NotRequired
 
 import numpy as np
+from typing_extensions import TypedDict
 
 from prefilter.models.labels import ANY, HEADS
 from prefilter.serving.policy.policy import Outcome, Policy
@@ -25,6 +27,15 @@ UNCALIBRATED = "uncalibrated"
 """The reason of a ground in the band to block that defers, since the category's scores are not calibrated."""
 
 
+class Ground(TypedDict):
+    """One ground of a decision: a category's score in its band, a reason, or both."""
+
+    category: NotRequired[str]
+    score: NotRequired[float]
+    band: NotRequired[list[float]]
+    reason: NotRequired[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Because:
     """One ground of a decision: a category's score in its band, or the reason nothing could be scored."""
@@ -34,8 +45,8 @@ class Because:
     band: tuple[float, float] | None = None
     reason: str | None = None
 
-    def to_json(self) -> dict[str, object]:
-        """Return its JSON shape (see `ground_body`)."""
+    def to_json(self) -> Ground:
+        """Return its JSON shape."""
         return ground_body(self.category, self.score, self.band, self.reason)
 
 
@@ -93,9 +104,9 @@ def decide(
 
 def ground_body(
     category: str | None, score: float | None, band: tuple[float, float] | None, reason: str | None
-) -> dict[str, object]:
+) -> Ground:
     """Return a ground as JSON: `{"category", "score", "band"}`, `{"reason"}` or both, without empty keys."""
-    body: dict[str, object] = {}
+    body: Ground = {}
     if category is not None:
         body["category"] = category
     if score is not None:

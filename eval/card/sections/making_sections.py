@@ -24,7 +24,7 @@ def about(document: ResultsDocument) -> Section:
         ("Encoder", model.encoder or NONE),
         ("Languages", ", ".join(model.languages)),
         ("Reads", reads),
-        ("Context (what a text answers)", f"its last {pieces} word pieces" if pieces else "not read"),
+        ("Context", f"its last {pieces} word pieces" if pieces else "not read"),
         ("Spans", _named(tuple(model.spans or ()))),
         ("Heads", _named(model.heads or (*model.categories, ANY))),
         ("Uncalibrated (never block alone)", _named(model.uncalibrated)),

@@ -7,8 +7,9 @@ from typing import Annotated, NotRequired
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from prefilter.serving.http.answers import Ground, OutcomeWord, PolicyName, Stage, Tokens
+from prefilter.serving.http.answers import OutcomeWord, PolicyName, Stage, Tokens
 from prefilter.serving.http.body_reader import CLOSED, BodyReader, hint
+from prefilter.serving.policy.decide import Ground
 
 
 @with_config(CLOSED)

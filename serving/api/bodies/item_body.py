@@ -109,7 +109,7 @@ def _row(value: object, shape: Faults, max_text_chars: int | None, max_id_chars:
     )
     if error is not None:
         return BadRow(item_id, error)
-    return Item(item_id, value["text"], language or None, source or None, context and given_context(context))
+    return Item(item_id, value["text"], language or None, source or None, given_context(context) if context else None)
 
 
 def _name_fault(value: Mapping[str, object]) -> RowError:

@@ -10,8 +10,9 @@ from typing_extensions import TypedDict
 
 from prefilter.serving.api.bodies.item_body import ItemBody, read_items
 from prefilter.serving.errors import Unprocessable
-from prefilter.serving.http.answers import Ground, OutcomeWord, PolicyName, Span, Stage, Tokens
+from prefilter.serving.http.answers import OutcomeWord, PolicyName, Span, Stage, Tokens
 from prefilter.serving.http.body_reader import CLOSED, BodyReader, DescribedAs, Storable
+from prefilter.serving.policy.decide import Ground
 from prefilter.serving.screening.item import BadRow, Item
 
 

@@ -9,9 +9,10 @@ from typing_extensions import TypedDict
 
 from prefilter.serving.admission.refusal import NativeError, native_body
 from prefilter.serving.errors import BadRequest, PrefilterError
-from prefilter.serving.http.answers import Ground, OutcomeWord, PolicyName, grounds_of, named, scores_of
+from prefilter.serving.http.answers import OutcomeWord, PolicyName, grounds_of, named, scores_of
 from prefilter.serving.http.body_reader import CLOSED, BodyReader, hint
 from prefilter.serving.http.json_reader import read_json
+from prefilter.serving.policy.decide import Ground
 from prefilter.serving.policy.policy import Outcome
 from prefilter.serving.stream.streaming import Broken, Ended, Released, Streaming
 

@@ -41,7 +41,7 @@ def outcome_columns(
 
 def _bodies(grounds: Grounds) -> Iterator[list[dict[str, object]]]:
     """Return the grounds of each row in their JSON shape."""
-    kinds = [kind.to_json() for kind in grounds.kinds]
+    kinds: list[dict[str, object]] = [dict(kind.to_json()) for kind in grounds.kinds]
 
     def body(kind: int, score: float) -> dict[str, object]:
         found = kinds[kind]

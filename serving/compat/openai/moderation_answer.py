@@ -7,7 +7,8 @@ from typing import NotRequired
 from typing_extensions import TypedDict
 
 from prefilter.serving.compat.openai.openai_categories import CategoryNote
-from prefilter.serving.http.answers import Ground, OutcomeWord, PolicyName, Span, Stage, Tokens
+from prefilter.serving.http.answers import OutcomeWord, PolicyName, Span, Stage, Tokens
+from prefilter.serving.policy.decide import Ground
 
 
 class OwnResult(TypedDict):

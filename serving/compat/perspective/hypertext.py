@@ -24,7 +24,7 @@ IN_LINE = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """A text and where each of its characters stood: [starts[i], ends[i]) in code points; None: where it stands."""
+    """A text and where each of its characters was: [starts[i], ends[i]) in code points; None: where it is."""
 
     text: str = field(repr=False)
     starts: tuple[int, ...] | None = field(default=None, repr=False)
@@ -84,11 +84,11 @@ class _Reader(HTMLParser):
         self._stand_at("\n", self.ends[-1], self.ends[-1])
 
     def handle_pi(self, data: str) -> None:
-        """Keep what stands in `<?…>`, which browsers take for a comment."""
+        """Keep what is in `<?…>`, which browsers take for a comment."""
         self.handle_comment(data)
 
     def handle_decl(self, decl: str) -> None:
-        """Keep what stands in `<!…>`."""
+        """Keep what is in `<!…>`."""
         self.handle_comment(decl)
 
     def end(self) -> None:
@@ -116,7 +116,7 @@ class _Reader(HTMLParser):
             self._keep("\n", length=0)
 
     def _keep(self, read: str, *, length: int) -> None:
-        """Keep what the next `length` characters of markup are read as; all of it stands where they stand."""
+        """Keep what the next `length` characters of markup are read as; all of it is where they are."""
         start = self._here()
         self._stand_at(read, start, start + length)
 
