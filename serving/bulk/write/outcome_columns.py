@@ -6,13 +6,12 @@ was broken) has neither outcome nor grounds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prefilter.serving.bulk.write.compact_json import to_json_each
+from prefilter.serving.bulk.write.compact_json import around, json_lists, number_texts
 from prefilter.serving.policy.columns import Grounds
 from prefilter.serving.policy.policy import OUTCOMES, Policy
 
@@ -25,26 +24,33 @@ def outcome_columns(
 ) -> dict[str, pa.Array]:
     """Return the columns of n decisions under `policy`; null for rows that are not `decided`."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     none = ~decided
     names = pa.DictionaryArray.from_arrays(
         pa.array(codes, mask=none), pa.array([outcome.value for outcome in OUTCOMES])
     )
-    because = np.array(list(to_json_each(_bodies(grounds))), dtype=np.object_)
     return {
         "outcome": names.cast(pa.string()),
-        "because": pa.array(because, pa.string(), mask=none),
+        "because": pc.if_else(pa.array(decided), _because(grounds), pa.scalar(None, pa.string())),
         "enforced": pa.array(np.full(len(codes), policy.enforced), pa.bool_(), mask=none),
         "policy_version": pa.repeat(policy.label, len(codes)),
     }
 
 
-def _bodies(grounds: Grounds) -> Iterator[list[dict[str, object]]]:
-    """Return the grounds of each row in their JSON shape."""
-    kinds: list[dict[str, object]] = [dict(kind.to_json()) for kind in grounds.kinds]
+def _because(grounds: Grounds) -> pa.Array:
+    """Return the grounds of each row [n] as JSON."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    def body(kind: int, score: float) -> dict[str, object]:
-        found = kinds[kind]
-        return {**found, "score": score} if "score" in found else found
-
-    return grounds.by_row(body)
+    bodies = [kind.to_json() for kind in grounds.kinds]
+    parts = [around(dict(body), "score") for body in bodies]
+    before, after = (pa.array([part[side] for part in parts], pa.string()) for side in (0, 1))
+    scored = np.array(["score" in body for body in bodies], dtype=np.bool_)[grounds.kind]
+    numbers = pa.array(number_texts(np.where(scored, grounds.scores, 0.0)), pa.string())
+    kind = pa.array(grounds.kind)
+    objects = pc.binary_join_element_wise(
+        before.take(kind), pc.if_else(pa.array(scored), numbers, ""), after.take(kind), ""
+    )
+    ends = np.flatnonzero(np.diff(grounds.rows, append=-1) != 0) + 1
+    return json_lists(objects, np.diff(ends, prepend=0))
