@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +51,7 @@ def decide_file(
     summary = Summary()
 
     def decided() -> Iterator[pa.Table]:
-        for table in _ahead(read_scores(scores)):
+        for table in read_scores(scores):
             again = decide_table(
                 table,
                 policy,
@@ -67,15 +66,6 @@ def decide_file(
     write_scores(output, decided(), identity=identity)
     write_manifest(output, identity=identity, summary=summary)
     return summary
-
-
-def _ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """Yield the same tables, one of them read while the one before is decided."""
-    with ThreadPoolExecutor(1) as beside:
-        coming = beside.submit(next, tables, None)
-        while (table := coming.result()) is not None:
-            coming = beside.submit(next, tables, None)
-            yield table
 
 
 def uncalibrated_of(scores: Path) -> tuple[str, ...] | None:

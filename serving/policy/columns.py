@@ -7,9 +7,9 @@ no database, no file and no JSON text, and imports no sibling but the policy and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,6 @@ _ALLOWED, _REVIEWED, _BLOCKED, _UNCALIBRATED, _SCORELESS = range(5)
 """Where a category's score lies: in the band of an outcome, in the one to block without a right to, or nowhere."""
 _OUTCOMES = (Outcome.ALLOW, Outcome.REVIEW, Outcome.BLOCK, Outcome.REVIEW, Outcome.REVIEW)
 _SEVERITY = np.array([outcome.severity for outcome in _OUTCOMES], dtype=np.int8)
-Made = TypeVar("Made")
 _PLACES = {head: place for place, head in enumerate(HEADS)}
 
 
@@ -58,22 +57,13 @@ class Grounds:
 
     def because(self) -> list[tuple[Because, ...]]:
         """Return the grounds row by row, as `decide` does."""
-
-        def ground(kind: int, score: float) -> Because:
-            found = self.kinds[kind]
-            return found if found.score is None else replace(found, score=score)
-
-        return [tuple(row) for row in self.by_row(ground)]
-
-    def by_row(self, make: Callable[[int, float], Made]) -> Iterator[list[Made]]:
-        """Yield the grounds of each row, each made of its place in `kinds` and its score."""
-        last = np.diff(self.rows, append=-1) != 0
-        row: list[Made] = []
-        for kind, score, ends in zip(self.kind.tolist(), self.scores.tolist(), last.tolist(), strict=True):
-            row.append(make(kind, score))
-            if ends:
-                yield row
-                row = []
+        kinds = [self.kinds[kind] for kind in self.kind.tolist()]
+        grounds = [
+            kind if kind.score is None else replace(kind, score=score)
+            for kind, score in zip(kinds, self.scores.tolist(), strict=True)
+        ]
+        ends = (np.flatnonzero(np.diff(self.rows, append=-1) != 0) + 1).tolist()
+        return [tuple(grounds[start:end]) for start, end in pairwise([0, *ends])]
 
 
 @dataclass(frozen=True, slots=True)
